@@ -7,6 +7,8 @@
 #
 # scripts/publish.sh results/airbench94 airbench94 publishes the records.
 set -euo pipefail
+# shellcheck source-path=SCRIPTDIR source=help.sh
+source "$(dirname "$0")/help.sh"
 cd "$(dirname "$0")/.."
 lrsched=${LRSCHED:-target/release/lrsched}
 if [ ! -x "$lrsched" ]; then cargo build --release; fi

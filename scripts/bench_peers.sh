@@ -12,6 +12,8 @@
 # With DATA=FOLDER of CIFAR-10, lrsched runs all of `lrsched train` on 20,000 images instead of `lrsched bench`.
 # PEERS="torch-channels-last jax" selects the peers (bench_peers.py names them).
 set -euo pipefail
+# shellcheck source-path=SCRIPTDIR source=help.sh
+source "$(dirname "$0")/help.sh"
 
 here=$(cd "$(dirname "$0")" && pwd)
 venv=${1:-${XDG_CACHE_HOME:-$HOME/.cache}/lrsched/peers}

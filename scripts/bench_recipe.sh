@@ -10,6 +10,8 @@
 #
 # Variables: IMAGES=50000, EPOCHS=8, ROUNDS=1, THREADS (default: all cores), LRSCHED (default: target/release/lrsched), LRSCHED_DATA (CIFAR-10's files).
 set -euo pipefail
+# shellcheck source-path=SCRIPTDIR source=help.sh
+source "$(dirname "$0")/help.sh"
 
 here=$(cd "$(dirname "$0")" && pwd)
 venv=${1:-${XDG_CACHE_HOME:-$HOME/.cache}/lrsched/peers}

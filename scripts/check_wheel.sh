@@ -5,6 +5,8 @@
 #
 # Needs python3 with venv, and PyPI.
 set -euo pipefail
+# shellcheck source-path=SCRIPTDIR source=help.sh
+source "$(dirname "$0")/help.sh"
 cd "$(dirname "$0")/.."
 wheels=${1:-target/wheels}
 work="$(mktemp -d)"

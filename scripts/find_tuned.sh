@@ -9,6 +9,8 @@
 #
 # Range tests that are finished are not repeated.
 set -eu
+# shellcheck source-path=SCRIPTDIR source=help.sh
+source "$(dirname "$0")/help.sh"
 comparison=$(realpath "${1:?the folder of a tuned comparison}")
 cd "$(dirname "$0")/.."
 out=${2:-results/find-tuned}

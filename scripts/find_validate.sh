@@ -11,6 +11,8 @@
 #
 # Finished runs are not repeated, so a stopped validation can be continued by running the script again.
 set -u
+# shellcheck source-path=SCRIPTDIR source=help.sh
+source "$(dirname "$0")/help.sh"
 cd "$(dirname "$0")/.." || exit 1
 
 out=${1:-results/find-validate}

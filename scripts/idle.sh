@@ -7,6 +7,8 @@
 # Three folders, each trained first (minutes): RUNS entrants with one seed, 10 entrants with RUNS / 10 seeds, and RUNS / 2 entrants with two seeds and
 # ten epochs of 100 steps. FOLDER keeps them for the next time.
 set -euo pipefail
+# shellcheck source-path=SCRIPTDIR source=help.sh
+source "$(dirname "$0")/help.sh"
 cd "$(dirname "$0")/.."
 program="${PROGRAM:-$PWD/target/release/lrsched}"
 runs="${1:-1000}"

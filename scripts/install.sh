@@ -5,6 +5,8 @@
 #   PREFIX=/usr/local scripts/install.sh     # for everybody
 #   scripts/install.sh target/release/lrsched   # a program that is built already
 set -euo pipefail
+# shellcheck source-path=SCRIPTDIR source=help.sh
+source "$(dirname "$0")/help.sh"
 cd "$(dirname "$0")/.."
 prefix=${PREFIX:-$HOME/.local}
 program=${1:-}

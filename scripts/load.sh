@@ -7,6 +7,8 @@
 # Resident memory is sampled 20 times per second: each line prints the minimum and maximum since the line before, and the peak since the start.
 # A leak shows in all three.
 set -euo pipefail
+# shellcheck source-path=SCRIPTDIR source=help.sh
+source "$(dirname "$0")/help.sh"
 cd "$(dirname "$0")/.."
 program="${PROGRAM:-$PWD/target/release/lrsched}"
 folder="$(mktemp -d)"

@@ -8,6 +8,8 @@
 #
 # scripts/publish.sh results/NAME NAME publishes the new runs.
 set -euo pipefail
+# shellcheck source-path=SCRIPTDIR source=help.sh
+source "$(dirname "$0")/help.sh"
 if [ $# -eq 0 ]; then
     sed -n 's/^#   //p' "$0" >&2
     exit 2

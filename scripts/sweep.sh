@@ -9,6 +9,8 @@
 #
 # Finished runs are not repeated, so a stopped sweep can be continued by running the script again.
 set -u
+# shellcheck source-path=SCRIPTDIR source=help.sh
+source "$(dirname "$0")/help.sh"
 project=$(cd "$(dirname "$0")/.." && pwd) || exit 1
 
 out=${1:-results/sweep}

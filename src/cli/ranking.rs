@@ -65,7 +65,8 @@ pub fn rank(
         Some(going_on) => next::after(&report.groups, going_on),
         None => next::after_all(&report.groups, folder, &loaded),
     };
-    report.next = next::unfinished(folder, &loaded).into_iter().chain(after).collect();
+    report.next =
+        next::interrupted(&loaded).into_iter().chain(next::unfinished(folder, &loaded)).chain(after).collect();
     report::comparison::write_pictures(folder, &report, title)?;
     let page = folder.join(files::REPORT_HTML);
     report.write(&page, ExtraFormats::default())?;
@@ -133,7 +134,7 @@ pub fn so_far(folder: &Path, baseline: Option<&str>, stage: Stage) -> Result<()>
     // Some of its entrants may have no run yet.
     let mut report = Report::of(&loaded, &here, None, baseline).or_else(|_| Report::of(&loaded, &here, None, None))?;
     if stage == Stage::Stopped {
-        report.next.extend(next::unfinished(folder, &loaded));
+        report.next.extend(next::interrupted(&loaded).into_iter().chain(next::unfinished(folder, &loaded)));
     }
     report.write(&folder.join(files::REPORT_HTML), ExtraFormats::default())?;
     Ok(())

@@ -41,7 +41,11 @@ pub fn gather(command: &Command, name: CommandName, matches: &ArgMatches) -> Res
     let mut given = flags::gather(command, matches);
     if let Some(file) = given.path("config") {
         let of_train = if name == CommandName::Find { table::keys(CommandName::Train) } else { Vec::new() };
-        let left_out = given.lay_below(&file, &table::keys(name), &of_train)?;
+        let laid = given.lay_below(&file, &table::keys(name), &of_train);
+        let left_out = laid.map_err(|error| match error.downcast::<Usage>() {
+            Ok(usage) => given.with_source("config", usage).into(),
+            Err(error) => error,
+        })?;
         if !left_out.is_empty() {
             // The recipe of a run, whose epochs are not those of the test.
             given.rename_in_file("epochs", "for-epochs");

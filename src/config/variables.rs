@@ -24,3 +24,9 @@ pub fn given_variables() -> BTreeMap<String, String> {
         .map(|(name, value)| (name, value.to_string_lossy().into_owned()))
         .collect()
 }
+
+/// Whether any variable of ours is set that may give an optimizer, a schedule or a parameter of one.
+pub fn is_any_set() -> bool {
+    let is_one = |name: &str| name.starts_with(PREFIX) && !OTHER_VARIABLES.contains(&name);
+    std::env::vars_os().any(|(name, value)| name.to_str().is_some_and(is_one) && !value.is_empty())
+}

@@ -31,6 +31,10 @@ pub struct RunOrder {
     planned_by: PlannedBy,
     /// Names of folders below `runs/`.
     runs: Vec<String>,
+    /// Those of `runs` that other commands began and the last one does not plan: it trains none of them. Empty in the files
+    /// of earlier versions.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    others: Vec<String>,
 }
 
 /// A command that plans runs, as it was given.
@@ -67,7 +71,8 @@ impl RunOrder {
         let mut seen = HashSet::new();
         let runs = runs.into_iter().filter(|run| seen.insert(run.clone())).collect();
         let version = env!("CARGO_PKG_VERSION").to_string();
-        Self { format: FORMAT, version, total: None, baseline: None, planned_by: PlannedBy::default(), runs }
+        let (planned_by, others) = (PlannedBy::default(), Vec::new());
+        Self { format: FORMAT, version, total: None, baseline: None, planned_by, runs, others }
     }
 
     /// The same, for so many runs in all.
@@ -76,16 +81,22 @@ impl RunOrder {
         Self { total: Some(total), ..self }
     }
 
+    /// The same, with these of its runs outside the plan of the last command.
+    #[must_use]
+    pub fn with_others(self, others: Vec<String>) -> Self {
+        Self { others, ..self }
+    }
+
     /// The same, with this baseline.
     #[must_use]
     pub fn against(self, baseline: Option<&str>) -> Self {
         Self { baseline: baseline.map(str::to_string), ..self }
     }
 
-    /// The same, with the number of runs and the command of this plan.
+    /// The same, with the number of runs and the command of this plan, and what that does not plan.
     #[must_use]
     pub fn of_plan(self, plan: &Self) -> Self {
-        Self { total: plan.total, planned_by: plan.planned_by.clone(), ..self }
+        Self { total: plan.total, planned_by: plan.planned_by.clone(), others: plan.others.clone(), ..self }
     }
 
     /// The same, planned so.
@@ -106,13 +117,19 @@ impl RunOrder {
         &self.runs
     }
 
+    /// The runs that other commands began and the last one does not plan.
+    pub fn others(&self) -> &[String] {
+        &self.others
+    }
+
     pub const fn total(&self) -> Option<usize> {
         self.total
     }
 
     /// Whether it plans the same, by whatever command.
     pub fn is_like(&self, other: &Self) -> bool {
-        (&self.runs, self.total, &self.baseline) == (&other.runs, other.total, &other.baseline)
+        (&self.runs, self.total, &self.baseline, &self.others)
+            == (&other.runs, other.total, &other.baseline, &other.others)
     }
 
     /// The order in which `plan` comes last and as it is: runs outside it come before, in the order they have now.

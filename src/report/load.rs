@@ -103,6 +103,19 @@ impl Planned {
         self.done() >= self.total()
     }
 
+    /// How many runs its command has yet to train: of those that other commands began it trains none.
+    pub fn left(&self) -> usize {
+        let others = self.order.others();
+        let over = others.iter().filter(|run| self.over.contains(*run)).count();
+        (self.total() - others.len()).saturating_sub(self.done() - over)
+    }
+
+    /// Whether another command began the run in this folder, and that of the plan trains it no further.
+    pub fn leaves_alone(&self, run: &Path) -> bool {
+        let runs = self.folder.join(files::RUNS);
+        self.order.others().iter().any(|other| runs.join(other) == run)
+    }
+
     /// What its entrants are compared with.
     pub fn baseline(&self) -> Option<&str> {
         self.order.baseline()

@@ -264,3 +264,73 @@ fn a_flag_of_several_walks_reaches_those_that_take_it_and_a_line_names_those_tha
     let (code, _, said) = run(&["--rho", "0.5"]);
     assert!(code == Some(2) && said.contains("no entrant takes `rho`"), "{said}");
 }
+
+#[test]
+fn an_error_of_a_config_file_says_if_a_variable_names_it() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("wrong.toml"), "nonsense = 3").unwrap();
+    fs::write(folder.path().join("broken.toml"), "epochs = = 3").unwrap();
+    for file in ["none.toml", ".", "wrong.toml", "broken.toml"] {
+        let said = |flags: &[&str], variable: &str| {
+            let mut command = lrsched(&folder);
+            let output = command.arg("train").args(flags).env("LRSCHED_CONFIG", variable).output().unwrap();
+            assert_eq!(output.status.code(), Some(2), "{file}");
+            String::from_utf8(output.stderr).unwrap()
+        };
+        let typed = said(&["--config", file], "");
+        assert_eq!(said(&[], file), format!("{} (from LRSCHED_CONFIG)\n", typed.trim_end()), "{file}");
+    }
+}
+
+/// The lines of what was said that hold a command of this program, from its first word on.
+fn offered(said: &[u8]) -> Vec<String> {
+    let said = String::from_utf8_lossy(said);
+    said.lines().filter_map(|line| Some(line[line.find("lrsched train ")?..].to_string())).collect()
+}
+
+#[test]
+fn an_offered_command_does_what_it_says_while_the_variables_are_still_set() {
+    let folder = tempfile::tempdir().unwrap();
+    let variables = [
+        ("LRSCHED_MOMENTUM", "0.9"),
+        ("LRSCHED_SCHEDULE", "cosine"),
+        ("LRSCHED_EPOCHS", "2"),
+        ("LRSCHED_BATCH_SIZE", "10"),
+        ("LRSCHED_DROP_LAST", "true"),
+        ("LRSCHED_CLIP_NORM", "1"),
+    ];
+    let typed =
+        ["--train-limit", "1000", "--batch-size", "128", "--drop-last=false", "--clip-norm", "3", "--progress", "none"];
+    let run = |arguments: &[&str]| {
+        let output = lrsched(&folder).args(arguments).args(typed).envs(variables).output().unwrap();
+        assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+        output.stdout
+    };
+    let tiny = &crate::common::TINY;
+    let of = |first: &[&'static str], rest: &[&'static str]| {
+        let mut all = first.to_vec();
+        let others = tiny.chunks(2).filter(|pair| !["--batch-size", "--lr", "--train-limit"].contains(&pair[0]));
+        all.extend(others.flatten());
+        all.extend(rest);
+        all
+    };
+    let found = run(&of(&["find", "--optimizer", "sgd", "--steps", "100", "--refine", "0"], &["--out", "found"]));
+    let compared = run(&of(&["compare", "--entrants", "sgd/constant"], &["--epochs", "1", "--out", "compared"]));
+    let (found, compared) = (offered(&found), offered(&compared));
+    assert_eq!((found.len(), compared.len()), (2, 1), "{found:?} {compared:?}");
+    for (line, expected) in [
+        (&found[0], [("optimizer", "\"sgd\""), ("schedule", "\"constant\""), ("epochs", "30")]),
+        (&found[1], [("optimizer", "\"sgd\""), ("schedule", "\"one-cycle"), ("epochs", "30")]),
+        (&compared[0], [("optimizer", "\"sgd:momentum=0.9\""), ("schedule", "\"constant\""), ("epochs", "1")]),
+    ] {
+        let words = line.split_whitespace().skip(1).chain(["--print-config"]);
+        let output = lrsched(&folder).args(words).envs(variables).output().unwrap();
+        let config = String::from_utf8(output.stdout).unwrap();
+        for (name, value) in
+            expected.into_iter().chain([("batch-size", "128"), ("drop-last", "false"), ("clip-norm", "3")])
+        {
+            let is_so = config.lines().any(|line| line.starts_with(&format!("{name} = {value}")));
+            assert!(is_so, "{line}: {name} = {value}, not {config}");
+        }
+    }
+}

@@ -330,6 +330,44 @@ fn of_a_run_that_was_interrupted_the_page_says_how_far_it_is_and_how_to_go_on() 
 }
 
 #[test]
+fn what_another_command_began_in_a_comparison_is_resumed_since_the_last_command_does_not_train_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let compare = |entrants: &[&str], code: i32| {
+        let flags = ["--epochs", "1", "--lr", "0.02", "--out", "cmp", "--entrants"];
+        let done = lrsched(&folder).arg("compare").args(TINY).args(flags).args(entrants).assert().code(code);
+        String::from_utf8(done.get_output().stdout.clone()).unwrap()
+    };
+    let report = || {
+        let done = lrsched(&folder).args(["report", "cmp"]).assert().success();
+        String::from_utf8(done.get_output().stderr.clone()).unwrap()
+    };
+    compare(&["sgd/constant"], 0);
+    let run = "cmp/runs/sgd_constant_lr=0.02_seed=0";
+    let set = |file: &str, from: &str, to: &str| {
+        let file = folder.path().join(file);
+        let text = fs::read_to_string(&file).unwrap();
+        assert!(text.contains(from), "{text}");
+        fs::write(file, text.replace(from, to)).unwrap();
+    };
+    set(&format!("{run}/run.json"), "\"status\": \"finished\"", "\"status\": \"interrupted\"");
+    set("cmp/comparison.csv", ",finished", ",interrupted");
+    let of_run =
+        |said: &str| said.contains("go on with the interrupted run:  ") && said.contains(&format!("resume {run}"));
+    let ranked = compare(&["sgd/cosine"], 3);
+    for said in [&ranked, &report()] {
+        assert!(of_run(said) && !said.contains("go on ("), "{said}");
+    }
+    // What the last command plans comes by the command.
+    set("cmp/runs/sgd_cosine_lr=0.02_seed=0/run.json", "\"status\": \"finished\"", "\"status\": \"interrupted\"");
+    set("cmp/comparison.csv", ",finished", ",interrupted");
+    let said = report();
+    assert!(
+        of_run(&said) && said.contains("go on (1 run):  ") && !said.contains("resume cmp/runs/sgd_cosine"),
+        "{said}"
+    );
+}
+
+#[test]
 fn of_many_runs_that_were_stopped_some_are_offered_and_none_that_cannot_be_resumed() {
     let folder = tempfile::tempdir().unwrap();
     let stop = |run: &str, status: &str, schedule: &str| {

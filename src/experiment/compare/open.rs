@@ -87,8 +87,10 @@ impl Comparison {
             |row: &ComparisonRow| row.role.as_ref().is_some_and(|role| planned.contains(&*role.entrant));
         let open: HashSet<&str> = others.iter().filter(|row| is_of_planned(row)).map(|row| row.run.as_str()).collect();
         let order = order(&plan, recorded.as_ref().map_or(&[], RunOrder::runs), &others, &stays);
-        let total = plan.total + beside(&plan, &order).filter(|run| !open.contains(run)).count();
-        let order = order.of(total).against(baseline).by(PlannedBy::this_process());
+        let left_alone: Vec<String> =
+            beside(&plan, &order).filter(|run| !open.contains(run)).map(str::to_string).collect();
+        let total = plan.total + left_alone.len();
+        let order = order.of(total).against(baseline).by(PlannedBy::this_process()).with_others(left_alone);
         if recorded.as_ref().is_none_or(|recorded| !recorded.is_like(&order)) {
             order.write(folder)?;
         }
@@ -133,13 +135,15 @@ impl Comparison {
         let recorded = recorded(&place.folder, &mut notes)?;
         let order = order(&plan, recorded.as_ref().map_or(&[], RunOrder::runs), &table.others, &|_| true);
         // Which runs of other shards are planned is theirs to say: they have the same total.
-        let total = match recorded.as_ref().and_then(RunOrder::total).filter(|_| table.is_of_shard()) {
-            Some(total) => total,
-            None => plan.total + beside(&plan, &order).count(),
-        };
+        let theirs = recorded.as_ref().filter(|_| table.is_of_shard());
+        let (total, others) =
+            theirs.and_then(|plan| Some((plan.total()?, plan.others().to_vec()))).unwrap_or_else(|| {
+                let others: Vec<String> = beside(&plan, &order).map(str::to_string).collect();
+                (plan.total + others.len(), others)
+            });
         let baseline = recorded.as_ref().and_then(RunOrder::baseline);
         let planned_by = recorded.as_ref().map(|plan| plan.planned_by().clone()).unwrap_or_default();
-        let order = order.of(total).against(baseline).by(planned_by);
+        let order = order.of(total).against(baseline).by(planned_by).with_others(others);
         if recorded.is_none_or(|recorded| !recorded.is_like(&order)) {
             order.write(&place.folder)?;
         }
