@@ -7,8 +7,10 @@
 #
 # Generated images and one seed. Fails where a loss differs by more than 1e-4 of it.
 set -euo pipefail
+# shellcheck source-path=SCRIPTDIR source=help.sh
+source "$(dirname "$0")/help.sh"
 if [ $# -ne 1 ]; then
-    sed -n 's/^#   //p' "$0" >&2
+    about >&2
     exit 2
 fi
 lrsched=$(realpath "${LRSCHED:-target/release/lrsched}")

@@ -6,6 +6,8 @@
 #
 # Needs cargo-deny 0.20 (`cargo install cargo-deny --locked`, about five minutes of CPU time, half that with `--debug`).
 set -euo pipefail
+# shellcheck source-path=SCRIPTDIR source=help.sh
+source "$(dirname "$0")/help.sh"
 cd "$(dirname "$0")/.."
 
 if ! cargo deny --version >/dev/null 2>&1; then

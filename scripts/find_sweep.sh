@@ -13,8 +13,10 @@
 # A range test, three seeds in one, for each optimizer and length; then runs at the rates that they suggest, with the same seeds. What is
 # finished is not repeated. Writes OUT/table.md.
 set -euo pipefail
+# shellcheck source-path=SCRIPTDIR source=help.sh
+source "$(dirname "$0")/help.sh"
 if [ $# -lt 2 ]; then
-    sed -n 's/^#   //p' "$0" >&2
+    about >&2
     exit 2
 fi
 sweep=$(realpath "$1")

@@ -1,11 +1,13 @@
 # shellcheck shell=bash
-# Sourced by scripts that take a folder or a name: with a flag in its place, such as --help, prints what the script says of itself and ends.
+# Sourced by scripts with a positional argument. With a flag in its place, such as --help, prints what the script says of itself and ends.
+about() {
+    sed -n '2,/^[^#]/s/^# \{0,1\}//p' "$0"
+}
 if [[ ${1:-} == -* ]]; then
-    about=$(sed -n '2,/^[^#]/s/^# \{0,1\}//p' "$0")
-    if [[ $1 == --help ]]; then
-        printf '%s\n' "$about"
+    if [[ $1 == --help || $1 == -h ]]; then
+        about
         exit 0
     fi
-    printf '%s\n' "$about" >&2
+    echo "$(basename "$0"): no flag $1; --help prints what it takes" >&2
     exit 2
 fi

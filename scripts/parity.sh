@@ -8,8 +8,11 @@
 # PyTorch side. Variables: SEEDS="0 1 2", JOBS="cnn:50000:5 airbench94:10000:8" (model, images, epochs), LRSCHED. PyTorch takes most of the time:
 # an hour on two cores.
 set -euo pipefail
+# shellcheck source-path=SCRIPTDIR source=help.sh
+source "$(dirname "$0")/help.sh"
 
 here=$(cd "$(dirname "$0")" && pwd)
+[ $# -gt 0 ] || { about >&2 && exit 2; }
 data=$1
 venv=${2:-${XDG_CACHE_HOME:-$HOME/.cache}/lrsched/peers}
 lrsched=${LRSCHED:-$here/../target/release/lrsched}

@@ -9,11 +9,13 @@
 #
 # `lrsched compare … --out results/published/NAME` in a fresh clone goes on where the published runs end.
 set -euo pipefail
+# shellcheck source-path=SCRIPTDIR source=help.sh
+source "$(dirname "$0")/help.sh"
 case $# in
 0) ;;
 2) comparison=$(realpath "$1") ;;
 *)
-    sed -n 's/^#   //p' "$0" >&2
+    about >&2
     exit 2
     ;;
 esac

@@ -11,7 +11,7 @@ set -euo pipefail
 # shellcheck source-path=SCRIPTDIR source=help.sh
 source "$(dirname "$0")/help.sh"
 if [ $# -eq 0 ]; then
-    sed -n 's/^#   //p' "$0" >&2
+    about >&2
     exit 2
 fi
 name=$1

@@ -3,10 +3,10 @@
 use super::dry_run::{DryRun, Listed};
 use super::live::{Bars, JsonEvents, LiveRangeTest, LiveShortRun};
 use super::next::{self, NextCommand};
-use super::session::{Session, is_below_flags};
+use super::session::Session;
 use super::settings;
 use crate::config::settings as table;
-use crate::config::{CommandName, FindConfig, RunConfig, is_any_set};
+use crate::config::{CommandName, FindConfig, RunConfig};
 use crate::data::Dataset;
 use crate::experiment::Remaining;
 use crate::experiment::find::{
@@ -197,7 +197,7 @@ fn title(config: &FindConfig) -> String {
 fn commands(config: &FindConfig, tests: &RangeTests, said: &[Combined], data_dir: Option<&Path>) -> Vec<NextCommand> {
     let Some((_, suggested)) = headline(said) else { return Vec::new() };
     let mut shared = next::train(&config.run, CommandName::Find, data_dir);
-    if config.for_epochs != RunConfig::USUAL_EPOCHS || is_below_flags("epochs") {
+    if config.for_epochs != RunConfig::USUAL_EPOCHS {
         shared.extend(["--epochs".into(), config.for_epochs.to_string().into()]);
     }
     let length = counted(config.for_epochs, "epoch");
@@ -206,12 +206,8 @@ fn commands(config: &FindConfig, tests: &RangeTests, said: &[Combined], data_dir
         NextCommand { purpose, line: next::line(&words) }
     };
     let (rate, peak) = (show(suggested), show(tests.peak(suggested)));
-    let mut constant = vec!["--lr", &rate];
-    if is_any_set() {
-        constant.extend(["--schedule", "constant"]);
-    }
     let throughout =
-        command(format!("{length} at this rate throughout, as a baseline or to be trained longer"), &constant);
+        command(format!("{length} at this rate throughout, as a baseline or to be trained longer"), &["--lr", &rate]);
     // Not for an optimizer that takes the place of a decay.
     let advice = |decays| config.run.optimizer.advice(suggested, decays);
     if advice(true) != advice(false) {

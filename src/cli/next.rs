@@ -1,8 +1,8 @@
 //! Commands to paste: what to do next.
 
-use super::session::{command_again, is_below_flags, program};
+use super::session::{command_again, program};
 use crate::config::settings as table;
-use crate::config::{CommandName, PREFIX, RunConfig, is_any_set, typed, variable};
+use crate::config::{CommandName, PREFIX, RunConfig, SettingValues, typed, variable, variables_of_results};
 use crate::data::DatasetKind;
 pub use crate::record::NextCommand;
 use crate::record::{ComparisonRow, PlannedBy, RunInfo, Status, files};
@@ -22,19 +22,15 @@ use std::path::{Path, PathBuf};
 const FIRST: [&str; 4] = ["optimizer", "schedule", "lr", "epochs"];
 
 /// The arguments of `lrsched train` with the settings of `config` that `command` takes, as far as they are not the usual
-/// ones, or the variables of this command, which the next one may have, too, would replace them.
+/// ones.
 pub fn train(config: &RunConfig, command: CommandName, data_dir: Option<&Path>) -> Vec<OsString> {
     let dataset = config.dataset;
     let (validation, augment) = (dataset.default_validation(), dataset.default_augment());
     let usual = RunConfig { dataset, validation, augment, ..RunConfig::default() }.settings();
     let settings = config.settings();
     let mut words = vec!["train".to_string()];
-    let mut add = |name: &str, value: &str| match value {
-        // A switch that is on elsewhere.
-        "false" if is_below_flags(name) => words.push(format!("--{name}=false")),
-        value => words.extend(typed(name, value)),
-    };
-    if dataset != DatasetKind::default() || is_below_flags("dataset") {
+    let mut add = |name: &str, value: &str| words.extend(typed(name, value));
+    if dataset != DatasetKind::default() {
         add("dataset", dataset.name());
     }
     if command == CommandName::Train {
@@ -43,12 +39,11 @@ pub fn train(config: &RunConfig, command: CommandName, data_dir: Option<&Path>) 
             settings.get(name).into_iter().for_each(|value| add(name, value));
         }
     }
-    let is_said = |name: &str| name == "dataset" || (command == CommandName::Train && FIRST.contains(&name));
-    for (name, value) in settings.iter().filter(|(name, _)| table::takes_of_run(command, name) && !is_said(name)) {
-        // Its parameters have variables, too, which count where it is not typed itself.
-        let is_replaced = is_below_flags(name) || (name == "optimizer" && is_any_set());
-        if usual.get(name) != Some(value) || is_replaced {
-            add(name, value);
+    for setting in SettingValues::differences(&usual, &settings) {
+        if table::takes_of_run(command, setting.name)
+            && (command != CommandName::Train || !FIRST.contains(&setting.name))
+        {
+            add(setting.name, setting.second);
         }
     }
     // The generated images are in no folder.
@@ -75,9 +70,11 @@ pub struct GoingOn<'a> {
     pub settle: Option<Box<Settle<'a>>>,
 }
 
-/// The command line of this program with these arguments, to paste.
+/// The command line of `lrsched train` with these arguments, to paste. It unsets the variables that would change the run,
+/// since they may still be set: an empty one counts as unset.
 pub fn line(arguments: &[OsString]) -> String {
-    std::iter::once(program()).chain(arguments.iter().map(quoted)).collect::<Vec<_>>().join(" ")
+    let unset = variables_of_results().into_keys().map(|name| format!("{name}="));
+    unset.chain([program()]).chain(arguments.iter().map(quoted)).collect::<Vec<_>>().join(" ")
 }
 
 /// What to do after a comparison whose results are these: train the leader, make a claim possible, and export the leader.
@@ -148,7 +145,7 @@ fn again(groups: &[Group<'_>], folder: &Path, loaded: &Loaded) -> Option<NextSte
 /// Goes on with the comparison in `folder` as it was planned last.
 pub fn unfinished(folder: &Path, loaded: &Loaded) -> Option<NextStep> {
     let left = loaded.unfinished()?;
-    // What is missing beyond those, `interrupted` names: the command would not train it.
+    // Its command trains nothing else; `interrupted` has what other commands began.
     let runs = Some(left.left()).filter(|runs| *runs > 0)?;
     let line = command_again(&planned_by(left, folder, loaded)?, folder);
     Some(NextStep { purpose: Purpose::GoOn, cost: left.is_exact().then_some(Cost { runs, seconds: None }), line })
@@ -184,16 +181,19 @@ fn planned_by(planned: &Planned, folder: &Path, loaded: &Loaded) -> Option<Plann
     (arguments.first()? == "compare" && !is_of_stdin).then_some(planned_by)
 }
 
-/// Goes on with the runs that did not come to their end, because they were interrupted: the first few, without those of
-/// comparisons, which go on as a whole; but with what an earlier command began there.
+/// Goes on with the first few of the interrupted runs. Those of a comparison are left to its command, unless another
+/// command began them. One of several stages is not resumed: what follows from it is not planned.
 pub fn interrupted(loaded: &Loaded) -> Vec<NextStep> {
     const FEW: usize = 3;
-    let is_left_alone = |run: &Path| loaded.planned.iter().any(|plan| plan.leaves_alone(run));
-    let is_left = |run: &&LoadedRun| {
+    let is_by_itself = |run: &LoadedRun| {
+        let is_left_alone = |folder: &Path| loaded.planned.iter().any(|plan| plan.leaves_alone(folder));
         let folder = Path::new(&run.row.run);
+        comparison_of(folder).is_none() || (run.row.role.is_none() && is_left_alone(folder))
+    };
+    let is_left = |run: &&LoadedRun| {
         run.row.status == Status::Interrupted
-            && is_as_seen(folder)
-            && (comparison_of(folder).is_none() || is_left_alone(folder))
+            && is_as_seen(Path::new(&run.row.run))
+            && is_by_itself(run)
             && config_of(&run.row).is_some()
     };
     let left: Vec<&LoadedRun> = loaded.runs.iter().filter(is_left).collect();

@@ -3,7 +3,7 @@
 use super::advice;
 pub use super::live::Keys;
 use super::live::{Bars, JsonEvents, Speaker};
-use crate::config::{MachineConfig, given_variables, variable};
+use crate::config::{CommandName, MachineConfig, given_variables, variable};
 use crate::disk;
 use crate::memory;
 use crate::number::{exact, rounded};
@@ -202,7 +202,7 @@ pub fn program() -> String {
 
 /// The command line of this process, to continue in `folder`; with its variables, which another shell may not have.
 pub fn same_command(folder: &Path) -> String {
-    command_of(std::env::args_os().skip(1).collect(), &given_variables(), folder)
+    command_of(std::env::args_os().skip(1).collect(), &given_variables(CommandName::Compare), folder)
 }
 
 /// The same without the flags `left_out`, and with other values of some.
@@ -214,12 +214,12 @@ pub fn same_command_but(folder: &Path, left_out: &[&str], with: &[(&str, &[Strin
         arguments.push(format!("--{name}").into());
         arguments.extend(values.iter().map(OsString::from));
     }
-    command_of(arguments, &given_variables(), folder)
+    command_of(arguments, &given_variables(CommandName::Compare), folder)
 }
 
 /// Whether a variable or the config file of this command gives `name`, so that it is not left out with its flag.
 pub fn is_below_flags(name: &str) -> bool {
-    is_given_below_flags(&std::env::args_os().skip(1).collect::<Vec<_>>(), &given_variables(), name)
+    is_given_below_flags(&std::env::args_os().skip(1).collect::<Vec<_>>(), &given_variables(CommandName::Compare), name)
 }
 
 /// The same of the command with these arguments and variables.

@@ -174,7 +174,7 @@ impl Given {
         if file.as_os_str() == "-" {
             let text = disk::read_stdin(disk::MOST_CONFIG).context("cannot read the config from stdin")?;
             if text.trim().is_empty() {
-                return usage!("--config -: stdin is empty; give it the settings, or leave out --config");
+                return usage!("config: stdin (`-`) is empty; give it the settings, or name a file");
             }
             return self.lay_text_below(&text, Path::new("stdin"), known, others);
         }

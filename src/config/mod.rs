@@ -38,7 +38,7 @@ pub use setting_values::{Difference, SettingValues, typed};
 pub use settings::{CommandName, FlagForm, SettingDef};
 pub use shard::Shard;
 pub use tuning::{TuneAxis, Tuning};
-pub use variables::{OTHER_VARIABLES, PREFIX, given_variables, is_any_set, variable};
+pub use variables::{OTHER_VARIABLES, PREFIX, given_variables, variable, variables_of_results};
 
 /// Limit on the steps of what is tabulated step by step: a table of this many takes several hundred megabytes, and no real
 /// run is longer.

@@ -2,7 +2,7 @@
 
 use super::provenance::command_line;
 use super::{ComparisonRow, files, is_folder_name, replace_own};
-use crate::config::given_variables;
+use crate::config::{CommandName, given_variables};
 use crate::disk;
 use anyhow::{Context as _, Result, bail};
 use serde::{Deserialize, Serialize};
@@ -31,8 +31,7 @@ pub struct RunOrder {
     planned_by: PlannedBy,
     /// Names of folders below `runs/`.
     runs: Vec<String>,
-    /// Those of `runs` that other commands began and the last one does not plan: it trains none of them. Empty in the files
-    /// of earlier versions.
+    /// Those of `runs` that other commands began: the last one trains none of them. Empty in the files of earlier versions.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     others: Vec<String>,
 }
@@ -51,7 +50,7 @@ pub struct PlannedBy {
 impl PlannedBy {
     /// That of this process.
     pub fn this_process() -> Self {
-        Self { command: command_line(), variables: given_variables() }
+        Self { command: command_line(), variables: given_variables(CommandName::Compare) }
     }
 }
 
@@ -81,7 +80,7 @@ impl RunOrder {
         Self { total: Some(total), ..self }
     }
 
-    /// The same, with these of its runs outside the plan of the last command.
+    /// The same, with these [others](Self::others).
     #[must_use]
     pub fn with_others(self, others: Vec<String>) -> Self {
         Self { others, ..self }
@@ -117,7 +116,7 @@ impl RunOrder {
         &self.runs
     }
 
-    /// The runs that other commands began and the last one does not plan.
+    /// Those of its runs that other commands began and the last one does not train.
     pub fn others(&self) -> &[String] {
         &self.others
     }
@@ -128,8 +127,7 @@ impl RunOrder {
 
     /// Whether it plans the same, by whatever command.
     pub fn is_like(&self, other: &Self) -> bool {
-        (&self.runs, self.total, &self.baseline, &self.others)
-            == (&other.runs, other.total, &other.baseline, &other.others)
+        (&self.runs, self.total, &self.baseline) == (&other.runs, other.total, &other.baseline)
     }
 
     /// The order in which `plan` comes last and as it is: runs outside it come before, in the order they have now.
@@ -172,6 +170,10 @@ impl RunOrder {
         }
         if Self::new(order.runs.iter().cloned()).runs.len() != order.runs.len() {
             bail!("a run is listed twice");
+        }
+        let others: HashSet<&String> = order.others.iter().collect();
+        if others.len() != order.others.len() || !others.is_subset(&order.runs.iter().collect()) {
+            bail!("`others` must have runs of `runs`, each once");
         }
         Ok(order)
     }
@@ -223,6 +225,8 @@ mod tests {
             "{\"format\": 1, \"version\": \"1\"}",
             "{\"format\": 1, \"version\": \"1\", \"runs\": [\"../x\"]}",
             "{\"format\": 1, \"version\": \"1\", \"runs\": [\"x\", \"x\"]}",
+            "{\"format\": 1, \"version\": \"1\", \"runs\": [\"x\"], \"others\": [\"y\"]}",
+            "{\"format\": 1, \"version\": \"1\", \"runs\": [\"x\"], \"others\": [\"x\", \"x\"]}",
         ] {
             let error = read(damaged);
             assert!(matches!(&error, OrderError::Damaged(_)) && error.to_string().contains("plan.json"), "{error}");

@@ -103,17 +103,21 @@ impl Planned {
         self.done() >= self.total()
     }
 
-    /// How many runs its command has yet to train: of those that other commands began it trains none.
+    /// How many runs its command has yet to train, without those that other commands began.
     pub fn left(&self) -> usize {
         let others = self.order.others();
         let over = others.iter().filter(|run| self.over.contains(*run)).count();
-        (self.total() - others.len()).saturating_sub(self.done() - over)
+        self.total().saturating_sub(others.len()).saturating_sub(self.done() - over)
     }
 
-    /// Whether another command began the run in this folder, and that of the plan trains it no further.
+    /// Whether another command began the run in this folder, so that its command does not train it.
     pub fn leaves_alone(&self, run: &Path) -> bool {
-        let runs = self.folder.join(files::RUNS);
-        self.order.others().iter().any(|other| runs.join(other) == run)
+        let Some(name) = run.file_name().and_then(|name| name.to_str()) else { return false };
+        let is_it = || {
+            let ours = self.folder.join(files::RUNS).join(name);
+            ours == run || ours.canonicalize().ok().is_some_and(|ours| run.canonicalize().is_ok_and(|run| ours == run))
+        };
+        self.order.others().iter().any(|other| other == name) && is_it()
     }
 
     /// What its entrants are compared with.

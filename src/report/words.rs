@@ -258,13 +258,11 @@ impl Said<'_, '_> {
         let pairs = count * (count - 1) / 2;
         let told: usize = self.analyses.iter().map(|one| one.beats.len()).sum();
         let has_ruled_out = self.of_standing(Standing::RuledOut).next().is_some();
+        let than = if has_ruled_out { ", a stricter test than the one that rules out" } else { "" };
         Some(match told {
-            0 if has_ruled_out => format!(
-                "No two can be told apart if all {pairs} pairs are judged together (95 %), a stricter test than the one that rules out."
-            ),
-            0 => format!("No two can be told apart (95 %, all {pairs} pairs judged together)."),
-            1 => format!("1 of the {pairs} pairs is told apart (95 %, all judged together)."),
-            told => format!("{told} of the {pairs} pairs are told apart (95 %, all judged together)."),
+            0 => format!("No two can be told apart (95 %, all {pairs} pairs judged together{than})."),
+            1 => format!("1 of the {pairs} pairs is told apart (95 %, all judged together{than})."),
+            told => format!("{told} of the {pairs} pairs are told apart (95 %, all judged together{than})."),
         })
     }
 

@@ -144,7 +144,7 @@ fn a_config_can_come_from_stdin() {
     assert_eq!(code, Some(0), "{said}");
     assert!(printed.contains("\nepochs = 3\n"), "{printed}");
     let (_, said, code) = run("\n");
-    assert!(code == Some(2) && said.contains("--config -: stdin is empty"), "{said}");
+    assert!(code == Some(2) && said.contains("config: stdin (`-`) is empty"), "{said}");
     let (_, said, code) = run("epoch = 3\n");
     assert!(code == Some(2) && said.contains("stdin: unknown key `epoch`; did you mean `epochs`?"), "{said}");
     let (_, said, code) = run("seeds = 3\n");

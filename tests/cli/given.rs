@@ -282,55 +282,67 @@ fn an_error_of_a_config_file_says_if_a_variable_names_it() {
     }
 }
 
-/// The lines of what was said that hold a command of this program, from its first word on.
-fn offered(said: &[u8]) -> Vec<String> {
-    let said = String::from_utf8_lossy(said);
-    said.lines().filter_map(|line| Some(line[line.find("lrsched train ")?..].to_string())).collect()
-}
-
 #[test]
+#[cfg(unix)]
 fn an_offered_command_does_what_it_says_while_the_variables_are_still_set() {
     let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("c.toml"), "label-smoothing = 0.1\n[[group]]\nparams = \"*.bias\"\nlr = 0.3\n")
+        .unwrap();
     let variables = [
-        ("LRSCHED_MOMENTUM", "0.9"),
+        ("LRSCHED_MOMENTUM", "0.5"),
+        ("LRSCHED_OPTIMIZER", "adam"),
         ("LRSCHED_SCHEDULE", "cosine"),
         ("LRSCHED_EPOCHS", "2"),
         ("LRSCHED_BATCH_SIZE", "10"),
+        ("LRSCHED_TRAIN_LIMIT", "100"),
         ("LRSCHED_DROP_LAST", "true"),
         ("LRSCHED_CLIP_NORM", "1"),
+        ("LRSCHED_AVERAGE", "ema"),
+        ("LRSCHED_CONFIG", "c.toml"),
+        ("LRSCHED_THREADS", "1"),
     ];
-    let typed =
-        ["--train-limit", "1000", "--batch-size", "128", "--drop-last=false", "--clip-norm", "3", "--progress", "none"];
-    let run = |arguments: &[&str]| {
-        let output = lrsched(&folder).args(arguments).args(typed).envs(variables).output().unwrap();
-        assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
-        output.stdout
+    let offered = |first: &[&str], optimizer: &[&str], more: &[&str]| {
+        let mut command = lrsched(&folder);
+        let typed = ["--dataset", "synthetic", "--model", "tiny", "--validation", "300", "--train-limit", "all"];
+        let taken_back = ["--batch-size", "128", "--drop-last=false", "--clip-norm", "none"];
+        let rest = ["--label-smoothing", "0", "--group", "none", "--progress", "none"];
+        command.args(first).args(optimizer).args(typed).args(taken_back).args(rest).args(more);
+        let output = command.envs(variables).output().unwrap();
+        assert!(output.status.success(), "{first:?}: {}", String::from_utf8_lossy(&output.stderr));
+        let said = String::from_utf8(output.stdout).unwrap();
+        let line =
+            |line: &str| line.contains("lrsched train ").then(|| line[line.find("LRSCHED_").unwrap()..].to_string());
+        said.lines().filter_map(line).collect::<Vec<_>>()
     };
-    let tiny = &crate::common::TINY;
-    let of = |first: &[&'static str], rest: &[&'static str]| {
-        let mut all = first.to_vec();
-        let others = tiny.chunks(2).filter(|pair| !["--batch-size", "--lr", "--train-limit"].contains(&pair[0]));
-        all.extend(others.flatten());
-        all.extend(rest);
-        all
-    };
-    let found = run(&of(&["find", "--optimizer", "sgd", "--steps", "100", "--refine", "0"], &["--out", "found"]));
-    let compared = run(&of(&["compare", "--entrants", "sgd/constant"], &["--epochs", "1", "--out", "compared"]));
-    let (found, compared) = (offered(&found), offered(&compared));
+    let found = offered(
+        &["find", "--steps", "100", "--refine", "0"],
+        &["--optimizer", "sgd"],
+        &["--for-epochs", "30", "--out", "found"],
+    );
+    let compared = offered(
+        &["compare", "--momentum", "0.9"],
+        &["--entrants", "sgd/constant"],
+        &["--epochs", "1", "--average", "none", "--out", "all"],
+    );
     assert_eq!((found.len(), compared.len()), (2, 1), "{found:?} {compared:?}");
+    let taken_back = [("batch-size", "128"), ("drop-last", "false"), ("label-smoothing", "0.0")];
     for (line, expected) in [
         (&found[0], [("optimizer", "\"sgd\""), ("schedule", "\"constant\""), ("epochs", "30")]),
         (&found[1], [("optimizer", "\"sgd\""), ("schedule", "\"one-cycle"), ("epochs", "30")]),
         (&compared[0], [("optimizer", "\"sgd:momentum=0.9\""), ("schedule", "\"constant\""), ("epochs", "1")]),
     ] {
-        let words = line.split_whitespace().skip(1).chain(["--print-config"]);
-        let output = lrsched(&folder).args(words).envs(variables).output().unwrap();
+        assert!(!line.contains("THREADS"), "{line}: what the run computes does not depend on it");
+        let mut pasted = std::process::Command::new("sh");
+        pasted.args(["-c", &format!("{line} --print-config")]).current_dir(&folder).envs(variables);
+        let output = pasted.output().unwrap();
         let config = String::from_utf8(output.stdout).unwrap();
-        for (name, value) in
-            expected.into_iter().chain([("batch-size", "128"), ("drop-last", "false"), ("clip-norm", "3")])
-        {
-            let is_so = config.lines().any(|line| line.starts_with(&format!("{name} = {value}")));
-            assert!(is_so, "{line}: {name} = {value}, not {config}");
+        let has = |name: &str, value: &str| config.lines().any(|line| line.starts_with(&format!("{name} = {value}")));
+        for (name, value) in expected.into_iter().chain(taken_back) {
+            assert!(has(name, value), "{line}: {name} = {value}, not {config}");
         }
+        for name in ["clip-norm", "train-limit", "[[group]]"] {
+            assert!(!config.contains(name), "{line}: {name}: {config}");
+        }
+        assert!(!has("average", "\"ema"), "{line}: {config}");
     }
 }

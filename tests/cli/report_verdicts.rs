@@ -50,7 +50,8 @@ fn a_verdict_says_who_may_be_the_best_and_who_is_not() {
     let open = "% on test. No winner: 2 of 3 entrants may be the best (95 %): sgd/cosine and sgd/time. ";
     assert!(summary.contains(open), "{summary}");
     assert!(summary.contains("Ruled out, because the best is one of the others: sgd/step. "), "{summary}");
-    let stricter = "No two can be told apart if all 3 pairs are judged together (95 %), a stricter test than the one that rules out.";
+    let stricter =
+        "No two can be told apart (95 %, all 3 pairs judged together, a stricter test than the one that rules out).";
     assert!(summary.contains(stricter), "{summary}");
     assert!(
         summary.contains("If its lead over sgd/time and the spread of it are as observed, ")

@@ -11,11 +11,11 @@ use crate::disk::{OpenFolder, make_own_folder, own_folder};
 use crate::experiment::merge::remove_leftover_folders;
 use crate::experiment::tune::StageMismatch;
 use crate::number::counted;
-use crate::record::{ComparisonRow, OrderError, PlannedBy, RunOrder, files, is_table_of};
+use crate::record::{ComparisonRow, OrderError, PlannedBy, RunInfo, RunOrder, files, is_table_of};
 use crate::run_folder::{Existing, claim_part};
 use anyhow::{Context as _, Result, bail};
 use rayon::prelude::*;
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::fs::DirEntry;
 use std::path::Path;
 
@@ -81,17 +81,10 @@ impl Comparison {
         // are being trained is theirs.
         let forgets = shard.is_none() || part.is_alone();
         let stays = |run: &str| !forgets || runs.join(run).join(files::RUN_JSON).is_file();
-        // Of the entrants of this plan, what is outside it may yet turn out to be of it.
-        let planned: HashSet<&str> = plan.entrants().collect();
-        let is_of_planned =
-            |row: &ComparisonRow| row.role.as_ref().is_some_and(|role| planned.contains(&*role.entrant));
-        let open: HashSet<&str> = others.iter().filter(|row| is_of_planned(row)).map(|row| row.run.as_str()).collect();
         let order = order(&plan, recorded.as_ref().map_or(&[], RunOrder::runs), &others, &stays);
-        let left_alone: Vec<String> =
-            beside(&plan, &order).filter(|run| !open.contains(run)).map(str::to_string).collect();
-        let total = plan.total + left_alone.len();
-        let order = order.of(total).against(baseline).by(PlannedBy::this_process()).with_others(left_alone);
-        if recorded.as_ref().is_none_or(|recorded| !recorded.is_like(&order)) {
+        let theirs = recorded.as_ref().filter(|_| !forgets);
+        let order = counted_in(order, &plan, &others, &runs, theirs).against(baseline).by(PlannedBy::this_process());
+        if differs(recorded.as_ref(), &order) {
             order.write(folder)?;
         }
         // After plan.json, which says whose folder this is, should the process be killed.
@@ -134,17 +127,12 @@ impl Comparison {
         let mut notes = Vec::new();
         let recorded = recorded(&place.folder, &mut notes)?;
         let order = order(&plan, recorded.as_ref().map_or(&[], RunOrder::runs), &table.others, &|_| true);
-        // Which runs of other shards are planned is theirs to say: they have the same total.
         let theirs = recorded.as_ref().filter(|_| table.is_of_shard());
-        let (total, others) =
-            theirs.and_then(|plan| Some((plan.total()?, plan.others().to_vec()))).unwrap_or_else(|| {
-                let others: Vec<String> = beside(&plan, &order).map(str::to_string).collect();
-                (plan.total + others.len(), others)
-            });
+        let order = counted_in(order, &plan, &table.others, &runs, theirs);
         let baseline = recorded.as_ref().and_then(RunOrder::baseline);
         let planned_by = recorded.as_ref().map(|plan| plan.planned_by().clone()).unwrap_or_default();
-        let order = order.of(total).against(baseline).by(planned_by).with_others(others);
-        if recorded.is_none_or(|recorded| !recorded.is_like(&order)) {
+        let order = order.against(baseline).by(planned_by);
+        if differs(recorded.as_ref(), &order) {
             order.write(&place.folder)?;
         }
         order.sort(&mut table.others);
@@ -166,11 +154,41 @@ fn order(plan: &Plan, earlier: &[String], others: &[ComparisonRow], stays: &dyn 
     RunOrder::new(earlier.chain(others.iter().map(|row| &row.run)).cloned()).ending_with(&names)
 }
 
-/// The runs of the order that are not of the plan.
-fn beside<'o>(plan: &Plan, order: &'o RunOrder) -> impl Iterator<Item = &'o str> {
+/// The order with the number of its runs and what the plan leaves to other commands: the runs of other entrants. What is
+/// outside the plan of one of its entrants may yet turn out to be of it. Other shards that are being trained plan the same,
+/// and know which runs are of them: what they recorded stays, as `theirs`.
+fn counted_in(
+    order: RunOrder,
+    plan: &Plan,
+    others: &[ComparisonRow],
+    runs: &Path,
+    theirs: Option<&RunOrder>,
+) -> RunOrder {
     let planned: HashSet<&str> = plan.runs.iter().map(|run| run.name.as_str()).collect();
-    let beside: Vec<&str> = order.runs().iter().map(String::as_str).filter(|run| !planned.contains(run)).collect();
-    beside.into_iter()
+    let is_theirs = |theirs: &&RunOrder| {
+        let recorded: HashSet<&str> = theirs.runs().iter().map(String::as_str).collect();
+        planned.is_subset(&recorded)
+    };
+    if let Some(theirs) = theirs.filter(is_theirs)
+        && let Some(total) = theirs.total()
+    {
+        return order.of(total).with_others(theirs.others().to_vec());
+    }
+    let entrants: HashSet<&str> = plan.entrants().collect();
+    let rows: HashMap<&str, &ComparisonRow> = others.iter().map(|row| (row.run.as_str(), row)).collect();
+    let role = |run: &str| match rows.get(run) {
+        Some(row) => row.role.clone(),
+        None => RunInfo::read(&runs.join(run).join(files::RUN_JSON)).ok()?.role,
+    };
+    let is_of_entrant = |run: &str| role(run).is_some_and(|role| entrants.contains(&*role.entrant));
+    let beside = order.runs().iter().filter(|run| !planned.contains(run.as_str()) && !is_of_entrant(run));
+    let left: Vec<String> = beside.cloned().collect();
+    order.of(plan.total + left.len()).with_others(left)
+}
+
+/// Whether `order` is not what is recorded, whatever command recorded it.
+fn differs(recorded: Option<&RunOrder>, order: &RunOrder) -> bool {
+    recorded.is_none_or(|recorded| !recorded.is_like(order) || recorded.others() != order.others())
 }
 
 /// The names of all that is in the folder of the runs: looking for each of thousands of planned runs would keep a file

@@ -107,7 +107,7 @@ impl Said<'_, '_> {
                 true => String::new(),
                 false => format!("; still to come: {}", listed(&self.to_come(&waiting))),
             };
-            format!("Before the finals: {who}; done: {done}{to_come}. Run the same command to go on.")
+            format!("Before the finals: {who}; done: {done}{to_come}. Run the command that began them to go on.")
         })
     }
 
