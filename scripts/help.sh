@@ -8,6 +8,6 @@ if [[ ${1:-} == -* ]]; then
         about
         exit 0
     fi
-    echo "$(basename "$0"): no flag $1; --help prints what it takes" >&2
+    echo "$(basename "$0"): unknown flag $1; see --help" >&2
     exit 2
 fi

@@ -134,7 +134,7 @@ fn print(path: &Path, tests: &RangeTests, said: &[Combined], commands: &[NextCom
     let verdict: Vec<String> = range::verdict(tests, said).iter().flat_map(|line| wrap::words(line, width)).collect();
     out!("{}\n{}", range::terminal(said, width), verdict.join("\n"));
     for NextCommand { purpose, line } in commands {
-        out!("{purpose}:\n  {line}");
+        out!("{purpose}:\n  {}", next::pasted(line));
     }
     let seeds = if tests.tests.len() > 1 { format!("{SEED}*/") } else { String::new() };
     let refining = if tests.refining.is_empty() { String::new() } else { format!("{REFINE_CSV}, ") };

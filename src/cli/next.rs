@@ -70,11 +70,16 @@ pub struct GoingOn<'a> {
     pub settle: Option<Box<Settle<'a>>>,
 }
 
-/// The command line of `lrsched train` with these arguments, to paste. It unsets the variables that would change the run,
-/// since they may still be set: an empty one counts as unset.
+/// The command line of this program with these arguments, to record.
 pub fn line(arguments: &[OsString]) -> String {
-    let unset = variables_of_results().into_keys().map(|name| format!("{name}="));
-    unset.chain([program()]).chain(arguments.iter().map(quoted)).collect::<Vec<_>>().join(" ")
+    std::iter::once(program()).chain(arguments.iter().map(quoted)).collect::<Vec<_>>().join(" ")
+}
+
+/// The command line of a `train`, to paste here and now: it unsets the variables that would change the run, since they are
+/// still set then. An empty one counts as unset.
+pub fn pasted(line: &str) -> String {
+    let unset = variables_of_results().into_keys().map(|name| format!("{name}= "));
+    unset.chain([line.to_string()]).collect()
 }
 
 /// What to do after a comparison whose results are these: train the leader, make a claim possible, and export the leader.
@@ -95,7 +100,7 @@ pub fn after(groups: &[Group<'_>], going_on: &GoingOn<'_>) -> Vec<NextStep> {
                 of_studies: leader.entrant.tuning.as_ref().is_some_and(|tuning| tuning.peaks().len() > 1),
             },
             cost: None,
-            line: line(&arguments),
+            line: pasted(&line(&arguments)),
         });
     }
     // What is missing comes first.
@@ -145,10 +150,22 @@ fn again(groups: &[Group<'_>], folder: &Path, loaded: &Loaded) -> Option<NextSte
 /// Goes on with the comparison in `folder` as it was planned last.
 pub fn unfinished(folder: &Path, loaded: &Loaded) -> Option<NextStep> {
     let left = loaded.unfinished()?;
-    // Its command trains nothing else; `interrupted` has what other commands began.
-    let runs = Some(left.left()).filter(|runs| *runs > 0)?;
-    let line = command_again(&planned_by(left, folder, loaded)?, folder);
-    Some(NextStep { purpose: Purpose::GoOn, cost: left.is_exact().then_some(Cost { runs, seconds: None }), line })
+    // The command trains only these: `interrupted` has what other commands began.
+    if left.left() > 0 {
+        let line = command_again(&planned_by(left, folder, loaded)?, folder);
+        let cost = left.is_exact().then_some(Cost { runs: left.left(), seconds: None });
+        return Some(NextStep { purpose: Purpose::GoOn, cost, line });
+    }
+    // A stage of theirs is no run to resume by itself.
+    let is_stage = |run: &&LoadedRun| {
+        let path = Path::new(&run.row.run);
+        run.row.role.is_some() && !run.row.status.is_over() && left.leaves_alone(path)
+    };
+    let stage = loaded.runs.iter().find(is_stage)?;
+    let info = RunInfo::read(&Path::new(&stage.row.run).join(files::RUN_JSON)).ok()?;
+    let begun_by = PlannedBy { command: info.provenance.command, ..PlannedBy::default() };
+    let line = can_be_typed(&begun_by).then(|| command_again(&begun_by, folder))?;
+    Some(NextStep { purpose: Purpose::GoOn, cost: None, line })
 }
 
 /// The command that planned the comparison in `folder`; if its plan does not say it, that of its latest run. `None` if it
@@ -163,26 +180,28 @@ fn planned_by(planned: &Planned, folder: &Path, loaded: &Loaded) -> Option<Plann
         let infos = runs.filter_map(|file| RunInfo::read(&file).ok());
         planned_by.command = infos.max_by(|a, b| a.provenance.started.cmp(&b.provenance.started))?.provenance.command;
     }
-    let (_, arguments) = planned_by.command.split_first()?;
+    can_be_typed(&planned_by).then_some(planned_by)
+}
+
+/// Whether a recorded command can be typed again, and is one that plans a comparison.
+fn can_be_typed(planned_by: &PlannedBy) -> bool {
+    let Some((_, arguments)) = planned_by.command.split_first() else { return false };
     // Of a file that anybody may have written: what is pasted is what is seen.
     let is_as_seen = |text: &String| one_line(text) == *text;
     let is_ours = |name: &String| {
         name.strip_prefix(PREFIX).is_some_and(|rest| rest.chars().all(|c| c.is_ascii_alphanumeric() || c == '_'))
     };
-    if !arguments.iter().chain(planned_by.variables.values()).all(is_as_seen)
-        || !planned_by.variables.keys().all(is_ours)
-    {
-        return None;
-    }
+    let is_clean = arguments.iter().chain(planned_by.variables.values()).all(is_as_seen)
+        && planned_by.variables.keys().all(is_ours);
     // What stdin had is gone.
     let is_of_stdin = arguments.windows(2).any(|two| two == ["--config", "-"])
         || arguments.contains(&"--config=-".into())
         || planned_by.variables.get(&variable("config")).is_some_and(|file| file == "-");
-    (arguments.first()? == "compare" && !is_of_stdin).then_some(planned_by)
+    is_clean && !is_of_stdin && arguments.first().is_some_and(|command| command == "compare")
 }
 
 /// Goes on with the first few of the interrupted runs. Those of a comparison are left to its command, unless another
-/// command began them. One of several stages is not resumed: what follows from it is not planned.
+/// command began them. A tuned or screened run is never offered: resuming it would not train the stages after it.
 pub fn interrupted(loaded: &Loaded) -> Vec<NextStep> {
     const FEW: usize = 3;
     let is_by_itself = |run: &LoadedRun| {

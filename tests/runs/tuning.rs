@@ -82,6 +82,23 @@ fn runs_of_its_own_that_a_stage_does_not_plan_yet_are_not_taken_for_those_of_ano
     assert_eq!((&plan["total"], &plan["others"]), (&total, &serde_json::Value::Null), "{plan}");
 }
 
+#[test]
+fn trials_that_another_command_began_come_by_that_command() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut first = compare(folder.path(), "out", &["--tune", "4", "--jobs", "1"]);
+    first.env("LRSCHED_STOP_AT", "mid-row:2");
+    assert!(!first.output().unwrap().status.success());
+    let mut second = program(folder.path());
+    second.arg("compare").args(SMALL).args(["--out", "out", "--epochs", "1", "--tune", "4", "--entrants", ENTRANTS[1]]);
+    second.output().unwrap();
+    let mut report = program(folder.path());
+    report.args(["report", "out"]);
+    let said = stderr(&succeed(report));
+    let offered = said.lines().find(|line| line.starts_with("go on:  ")).unwrap_or_else(|| panic!("{said}"));
+    assert!(offered.contains(ENTRANTS[0]) && offered.ends_with("--out out"), "{offered}");
+    assert!(!said.contains("lrsched resume"), "{said}");
+}
+
 /// The runs in the order in which they were trained, one at a time: their names, and their numbers.
 fn trained(folder: &Path, flags: &[&str]) -> (Vec<String>, Vec<usize>) {
     let flags = [flags, &["--jobs", "1", "--progress", "plain"]].concat();

@@ -82,8 +82,16 @@ impl Comparison {
         let forgets = shard.is_none() || part.is_alone();
         let stays = |run: &str| !forgets || runs.join(run).join(files::RUN_JSON).is_file();
         let order = order(&plan, recorded.as_ref().map_or(&[], RunOrder::runs), &others, &stays);
-        let theirs = recorded.as_ref().filter(|_| !forgets);
-        let order = counted_in(order, &plan, &others, &runs, theirs).against(baseline).by(PlannedBy::this_process());
+        // Shards that are being trained know which runs are of them, if they plan the same.
+        let theirs = recorded.as_ref().filter(|recorded| {
+            let recorded: HashSet<&str> = recorded.runs().iter().map(String::as_str).collect();
+            !forgets && plan.runs.iter().all(|run| recorded.contains(run.name.as_str()))
+        });
+        let order = match theirs.and_then(|theirs| Some((theirs.total()?, theirs.others().to_vec()))) {
+            Some((total, others)) => order.of(total).with_others(others),
+            None => counted_in(order, &plan, &others, &runs),
+        };
+        let order = order.against(baseline).by(PlannedBy::this_process());
         if differs(recorded.as_ref(), &order) {
             order.write(folder)?;
         }
@@ -127,8 +135,12 @@ impl Comparison {
         let mut notes = Vec::new();
         let recorded = recorded(&place.folder, &mut notes)?;
         let order = order(&plan, recorded.as_ref().map_or(&[], RunOrder::runs), &table.others, &|_| true);
+        // Which runs of other shards are planned is theirs to say: they have the same total.
         let theirs = recorded.as_ref().filter(|_| table.is_of_shard());
-        let order = counted_in(order, &plan, &table.others, &runs, theirs);
+        let order = match theirs.and_then(|theirs| Some((theirs.total()?, theirs.others().to_vec()))) {
+            Some((total, others)) => order.of(total).with_others(others),
+            None => counted_in(order, &plan, &table.others, &runs),
+        };
         let baseline = recorded.as_ref().and_then(RunOrder::baseline);
         let planned_by = recorded.as_ref().map(|plan| plan.planned_by().clone()).unwrap_or_default();
         let order = order.against(baseline).by(planned_by);
@@ -154,34 +166,21 @@ fn order(plan: &Plan, earlier: &[String], others: &[ComparisonRow], stays: &dyn 
     RunOrder::new(earlier.chain(others.iter().map(|row| &row.run)).cloned()).ending_with(&names)
 }
 
-/// The order with the number of its runs and what the plan leaves to other commands: the runs of other entrants. What is
-/// outside the plan of one of its entrants may yet turn out to be of it. Other shards that are being trained plan the same,
-/// and know which runs are of them: what they recorded stays, as `theirs`.
-fn counted_in(
-    order: RunOrder,
-    plan: &Plan,
-    others: &[ComparisonRow],
-    runs: &Path,
-    theirs: Option<&RunOrder>,
-) -> RunOrder {
+/// The order with the number of its runs, and with what other commands began: the runs of entrants that are not planned. A
+/// run of a planned entrant that this plan lacks is not among them, since a later stage may plan it; nor is one that has
+/// not begun, which another shard may have planned.
+fn counted_in(order: RunOrder, plan: &Plan, others: &[ComparisonRow], runs: &Path) -> RunOrder {
     let planned: HashSet<&str> = plan.runs.iter().map(|run| run.name.as_str()).collect();
-    let is_theirs = |theirs: &&RunOrder| {
-        let recorded: HashSet<&str> = theirs.runs().iter().map(String::as_str).collect();
-        planned.is_subset(&recorded)
-    };
-    if let Some(theirs) = theirs.filter(is_theirs)
-        && let Some(total) = theirs.total()
-    {
-        return order.of(total).with_others(theirs.others().to_vec());
-    }
     let entrants: HashSet<&str> = plan.entrants().collect();
     let rows: HashMap<&str, &ComparisonRow> = others.iter().map(|row| (row.run.as_str(), row)).collect();
-    let role = |run: &str| match rows.get(run) {
-        Some(row) => row.role.clone(),
-        None => RunInfo::read(&runs.join(run).join(files::RUN_JSON)).ok()?.role,
+    let is_of_other = |run: &str| {
+        let role = match rows.get(run) {
+            Some(row) => Some(row.role.clone()),
+            None => RunInfo::read(&runs.join(run).join(files::RUN_JSON)).ok().map(|info| info.role),
+        };
+        role.is_some_and(|role| role.is_none_or(|role| !entrants.contains(&*role.entrant)))
     };
-    let is_of_entrant = |run: &str| role(run).is_some_and(|role| entrants.contains(&*role.entrant));
-    let beside = order.runs().iter().filter(|run| !planned.contains(run.as_str()) && !is_of_entrant(run));
+    let beside = order.runs().iter().filter(|run| !planned.contains(run.as_str()) && is_of_other(run));
     let left: Vec<String> = beside.cloned().collect();
     order.of(plan.total + left.len()).with_others(left)
 }

@@ -103,11 +103,15 @@ impl Said<'_, '_> {
         (!waiting.is_empty()).then(|| {
             let done = if told.is_empty() { "nothing yet".into() } else { told.join(", ") };
             // Of entrants and studies that have not begun, nothing says what they lack.
+            // What goes on with a plan is said as a command.
             let to_come = match self.under_way {
                 true => String::new(),
-                false => format!("; still to come: {}", listed(&self.to_come(&waiting))),
+                false => {
+                    let stages = listed(&self.to_come(&waiting));
+                    format!("; still to come: {stages}. To go on, repeat the command that began this comparison")
+                }
             };
-            format!("Before the finals: {who}; done: {done}{to_come}. Run the command that began them to go on.")
+            format!("Before the finals: {who}; done: {done}{to_come}.")
         })
     }
 
