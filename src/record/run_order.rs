@@ -34,6 +34,10 @@ pub struct RunOrder {
     /// Those of `runs` that other commands began: the last one trains none of them. Empty in the files of earlier versions.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     others: Vec<String>,
+    /// Those of `runs` that the stages so far do not plan, although a later one may: they do not count as done. Empty in the
+    /// files of earlier versions.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    unplanned: Vec<String>,
 }
 
 /// A command that plans runs, as it was given.
@@ -70,8 +74,8 @@ impl RunOrder {
         let mut seen = HashSet::new();
         let runs = runs.into_iter().filter(|run| seen.insert(run.clone())).collect();
         let version = env!("CARGO_PKG_VERSION").to_string();
-        let (planned_by, others) = (PlannedBy::default(), Vec::new());
-        Self { format: FORMAT, version, total: None, baseline: None, planned_by, runs, others }
+        let (planned_by, others, unplanned) = (PlannedBy::default(), Vec::new(), Vec::new());
+        Self { format: FORMAT, version, total: None, baseline: None, planned_by, runs, others, unplanned }
     }
 
     /// The same, for so many runs in all.
@@ -80,10 +84,10 @@ impl RunOrder {
         Self { total: Some(total), ..self }
     }
 
-    /// The same, with these [others](Self::others).
+    /// The same, with these [others](Self::others) and these [unplanned](Self::unplanned).
     #[must_use]
-    pub fn with_others(self, others: Vec<String>) -> Self {
-        Self { others, ..self }
+    pub fn with_others(self, others: Vec<String>, unplanned: Vec<String>) -> Self {
+        Self { others, unplanned, ..self }
     }
 
     /// The same, with this baseline.
@@ -95,7 +99,8 @@ impl RunOrder {
     /// The same, with the number of runs and the command of this plan, and what that does not plan.
     #[must_use]
     pub fn of_plan(self, plan: &Self) -> Self {
-        Self { total: plan.total, planned_by: plan.planned_by.clone(), others: plan.others.clone(), ..self }
+        let (others, unplanned) = (plan.others.clone(), plan.unplanned.clone());
+        Self { total: plan.total, planned_by: plan.planned_by.clone(), others, unplanned, ..self }
     }
 
     /// The same, planned so.
@@ -119,6 +124,11 @@ impl RunOrder {
     /// Those of its runs that other commands began and the last one does not train.
     pub fn others(&self) -> &[String] {
         &self.others
+    }
+
+    /// Those of its runs that the stages so far do not plan, although a later one may.
+    pub fn unplanned(&self) -> &[String] {
+        &self.unplanned
     }
 
     pub const fn total(&self) -> Option<usize> {
@@ -171,9 +181,10 @@ impl RunOrder {
         if Self::new(order.runs.iter().cloned()).runs.len() != order.runs.len() {
             bail!("a run is listed twice");
         }
-        let others: HashSet<&String> = order.others.iter().collect();
-        if others.len() != order.others.len() || !others.is_subset(&order.runs.iter().collect()) {
-            bail!("`others` must have runs of `runs`, each once");
+        let beside: HashSet<&String> = order.others.iter().chain(&order.unplanned).collect();
+        if beside.len() != order.others.len() + order.unplanned.len() || !beside.is_subset(&order.runs.iter().collect())
+        {
+            bail!("`others` and `unplanned` must have runs of `runs`, each once");
         }
         Ok(order)
     }
@@ -226,7 +237,7 @@ mod tests {
             "{\"format\": 1, \"version\": \"1\", \"runs\": [\"../x\"]}",
             "{\"format\": 1, \"version\": \"1\", \"runs\": [\"x\", \"x\"]}",
             "{\"format\": 1, \"version\": \"1\", \"runs\": [\"x\"], \"others\": [\"y\"]}",
-            "{\"format\": 1, \"version\": \"1\", \"runs\": [\"x\"], \"others\": [\"x\", \"x\"]}",
+            "{\"format\": 1, \"version\": \"1\", \"runs\": [\"x\"], \"others\": [\"x\"], \"unplanned\": [\"x\"]}",
         ] {
             let error = read(damaged);
             assert!(matches!(&error, OrderError::Damaged(_)) && error.to_string().contains("plan.json"), "{error}");

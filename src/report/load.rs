@@ -55,7 +55,8 @@ impl Planned {
     fn of(comparison: &Path, runs: &[&LoadedRun]) -> Result<Option<Self>, OrderError> {
         let Some(order) = RunOrder::read(comparison)? else { return Ok(None) };
         let name = |run: &&LoadedRun| Some(Path::new(&run.row.run).file_name()?.to_string_lossy().into_owned());
-        let over = runs.iter().copied().filter(|run| run.row.status.is_over()).filter_map(|run| name(&run)).collect();
+        let over = runs.iter().copied().filter(|run| run.row.status.is_over()).filter_map(|run| name(&run));
+        let over = over.filter(|run| !order.unplanned().contains(run)).collect();
         let of = runs.first().map(|run| settings::of_problem(run)).unwrap_or_default();
         let in_stages = runs.iter().any(|run| run.row.role.is_some());
         Ok(Some(Self { order, of, over, in_stages, folder: comparison.to_path_buf() }))

@@ -80,6 +80,15 @@ fn runs_of_its_own_that_a_stage_does_not_plan_yet_are_not_taken_for_those_of_ano
     assert!(!again.output().unwrap().status.success());
     let plan = json(&out.join("plan.json"));
     assert_eq!((&plan["total"], &plan["others"]), (&total, &serde_json::Value::Null), "{plan}");
+    assert_eq!(
+        plan["unplanned"].as_array().map(Vec::len),
+        Some(1),
+        "the final of the other entrant is planned: {plan}"
+    );
+    let mut report = program(folder.path());
+    report.args(["report", "out"]);
+    let said = stderr(&succeed(report));
+    assert!(said.contains("Under way: 20 of 22 runs are done.") && said.contains("go on (2 runs):  "), "{said}");
 }
 
 #[test]

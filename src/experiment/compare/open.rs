@@ -87,10 +87,7 @@ impl Comparison {
             let recorded: HashSet<&str> = recorded.runs().iter().map(String::as_str).collect();
             !forgets && plan.runs.iter().all(|run| recorded.contains(run.name.as_str()))
         });
-        let order = match theirs.and_then(|theirs| Some((theirs.total()?, theirs.others().to_vec()))) {
-            Some((total, others)) => order.of(total).with_others(others),
-            None => counted_in(order, &plan, &others, &runs),
-        };
+        let order = counted_in(order, &plan, &others, &runs, theirs);
         let order = order.against(baseline).by(PlannedBy::this_process());
         if differs(recorded.as_ref(), &order) {
             order.write(folder)?;
@@ -137,10 +134,7 @@ impl Comparison {
         let order = order(&plan, recorded.as_ref().map_or(&[], RunOrder::runs), &table.others, &|_| true);
         // Which runs of other shards are planned is theirs to say: they have the same total.
         let theirs = recorded.as_ref().filter(|_| table.is_of_shard());
-        let order = match theirs.and_then(|theirs| Some((theirs.total()?, theirs.others().to_vec()))) {
-            Some((total, others)) => order.of(total).with_others(others),
-            None => counted_in(order, &plan, &table.others, &runs),
-        };
+        let order = counted_in(order, &plan, &table.others, &runs, theirs);
         let baseline = recorded.as_ref().and_then(RunOrder::baseline);
         let planned_by = recorded.as_ref().map(|plan| plan.planned_by().clone()).unwrap_or_default();
         let order = order.against(baseline).by(planned_by);
@@ -166,28 +160,47 @@ fn order(plan: &Plan, earlier: &[String], others: &[ComparisonRow], stays: &dyn 
     RunOrder::new(earlier.chain(others.iter().map(|row| &row.run)).cloned()).ending_with(&names)
 }
 
-/// The order with the number of its runs, and with what other commands began: the runs of entrants that are not planned. A
-/// run of a planned entrant that this plan lacks is not among them, since a later stage may plan it; nor is one that has
-/// not begun, which another shard may have planned.
-fn counted_in(order: RunOrder, plan: &Plan, others: &[ComparisonRow], runs: &Path) -> RunOrder {
+/// The order with the number of its runs, and with what of them the plan lacks: the runs of other entrants, and of the
+/// planned ones those that a later stage may plan; once the last stage is planned, these are stale, and no longer its own.
+/// One that has not begun is in neither list, since another shard may have planned it. What other shards recorded stays, as
+/// `theirs`.
+fn counted_in(
+    order: RunOrder,
+    plan: &Plan,
+    others: &[ComparisonRow],
+    runs: &Path,
+    theirs: Option<&RunOrder>,
+) -> RunOrder {
     let planned: HashSet<&str> = plan.runs.iter().map(|run| run.name.as_str()).collect();
+    let is_beside = |run: &&String| !planned.contains(run.as_str());
+    if let Some(theirs) = theirs
+        && let Some(total) = theirs.total()
+    {
+        let unplanned = theirs.unplanned().iter().filter(is_beside).cloned().collect();
+        return order.of(total).with_others(theirs.others().to_vec(), unplanned);
+    }
     let entrants: HashSet<&str> = plan.entrants().collect();
     let rows: HashMap<&str, &ComparisonRow> = others.iter().map(|row| (row.run.as_str(), row)).collect();
-    let is_of_other = |run: &str| {
-        let role = match rows.get(run) {
-            Some(row) => Some(row.role.clone()),
-            None => RunInfo::read(&runs.join(run).join(files::RUN_JSON)).ok().map(|info| info.role),
-        };
-        role.is_some_and(|role| role.is_none_or(|role| !entrants.contains(&*role.entrant)))
+    let role = |run: &str| match rows.get(run) {
+        Some(row) => Some(row.role.clone()),
+        None => RunInfo::read(&runs.join(run).join(files::RUN_JSON)).ok().map(|info| info.role),
     };
-    let beside = order.runs().iter().filter(|run| !planned.contains(run.as_str()) && is_of_other(run));
-    let left: Vec<String> = beside.cloned().collect();
-    order.of(plan.total + left.len()).with_others(left)
+    let has_all_stages = plan.runs.len() == plan.total;
+    let (mut left, mut unplanned) = (Vec::new(), Vec::new());
+    for run in order.runs().iter().filter(is_beside) {
+        match role(run) {
+            Some(Some(role)) if !has_all_stages && entrants.contains(&*role.entrant) => unplanned.push(run.clone()),
+            Some(_) => left.push(run.clone()),
+            None => {}
+        }
+    }
+    order.of(plan.total + left.len()).with_others(left, unplanned)
 }
 
 /// Whether `order` is not what is recorded, whatever command recorded it.
 fn differs(recorded: Option<&RunOrder>, order: &RunOrder) -> bool {
-    recorded.is_none_or(|recorded| !recorded.is_like(order) || recorded.others() != order.others())
+    let beside = |one: &RunOrder| (one.others().to_vec(), one.unplanned().to_vec());
+    recorded.is_none_or(|recorded| !recorded.is_like(order) || beside(recorded) != beside(order))
 }
 
 /// The names of all that is in the folder of the runs: looking for each of thousands of planned runs would keep a file
