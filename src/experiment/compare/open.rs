@@ -199,8 +199,10 @@ fn counted_in(
 
 /// Whether `order` is not what is recorded, whatever command recorded it.
 fn differs(recorded: Option<&RunOrder>, order: &RunOrder) -> bool {
-    let beside = |one: &RunOrder| (one.others().to_vec(), one.unplanned().to_vec());
-    recorded.is_none_or(|recorded| !recorded.is_like(order) || beside(recorded) != beside(order))
+    recorded.is_none_or(|recorded| {
+        let is_beside_too = recorded.others() == order.others() && recorded.unplanned() == order.unplanned();
+        !recorded.is_like(order) || !is_beside_too
+    })
 }
 
 /// The names of all that is in the folder of the runs: looking for each of thousands of planned runs would keep a file
