@@ -105,6 +105,10 @@ expr:lr*min(t^-0.5, t*9^-1.5)
 expr:max(lr*cos(PI*t/T/2), 1e-3)
 expr:lr*(2+signum(t-2))
 expr:lr*0.5^(6%4)*(0-2)^2
+expr:lr/(1+exp(99*(t-5)))
+expr:lr*max(1,ln(t))
+expr:max(0.1,sqrt(t-5))
+expr:max(0.1,(t-5)^0.5)
 cosine:warmup=1
 step:drop-every=2,warmup=9st,warmup-from=0.1
 linear:warmup=10%

@@ -18,7 +18,7 @@ pub fn snippet(recipe: &Recipe, course: &Course) -> Result<String, Cannot> {
         Some(Known::Plateau { lr, .. }) => (String::new(), number(*lr), Some(plateau(recipe, course)?)),
         _ => match known.and_then(|known| class(known, recipe)) {
             Some(class) => (String::new(), class, None),
-            None => (own(course.program(recipe, "keras")?), "Rate()".to_string(), None),
+            None => (own(course.program(recipe, "keras", Dialect::Keras)?), "Rate()".to_string(), None),
         },
     };
     let mut text = String::from("import keras\n");

@@ -316,9 +316,9 @@ impl Course {
     /// The schedule as code.
     ///
     /// # Errors
-    /// It depends on metrics, or is no expression of the step.
-    fn program(&self, recipe: &Recipe, framework: &str) -> Result<&Program, Cannot> {
-        self.program.as_ref().ok_or_else(|| {
+    /// It depends on metrics, is no expression of the step, or is one that `dialect` computes otherwise.
+    fn program(&self, recipe: &Recipe, framework: &str, dialect: Dialect) -> Result<&Program, Cannot> {
+        let program = self.program.as_ref().ok_or_else(|| {
             let spec = &recipe.schedule;
             let why = match (recipe.schedule.is_sequence(), recipe.run.semantics) {
                 (false, Semantics::Keras) if spec.name() == "cosine-restarts" => "Keras computes it in 32 bits",
@@ -327,8 +327,22 @@ impl Course {
                 _ => "it depends on metrics",
             };
             Cannot::new(format!("{framework} cannot follow {spec}: {why}, and there is no class for it"))
-        })
+        })?;
+        check_values(program, &recipe.schedule, framework, dialect)?;
+        Ok(program)
     }
+}
+
+/// # Errors
+/// At some step, `dialect` raises an error instead of returning the rate, or returns another one.
+fn check_values(program: &Program, spec: &Spec, framework: &str, dialect: Dialect) -> Result<(), Cannot> {
+    let Some(step) = program.differs_in(dialect) else { return Ok(()) };
+    let why = match dialect {
+        Dialect::Python => "a part of it is infinite or undefined, and Python raises an error",
+        _ => "a part of it is undefined, and min, max and signum treat that otherwise",
+    };
+    let what = format!("{framework} cannot follow {spec}: at step {step} {why}");
+    Err(Cannot::but(what, "bound that part, as in exp(min(x, 700)) or sqrt(max(x, 0))"))
 }
 
 /// `def NAME(step):` with the rates of a program.

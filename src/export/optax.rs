@@ -19,7 +19,7 @@ pub fn snippet(recipe: &Recipe, course: &Course) -> Result<String, Cannot> {
             "rate".to_string()
         }
         _ => {
-            let program = course.program(recipe, "optax")?;
+            let program = course.program(recipe, "optax", Dialect::Jax)?;
             definitions = python_function("rate", "learning rate", Dialect::Jax, program, Of::Rate, 0.0) + "\n\n";
             if course.cycles {
                 let usual = recipe.optimizer.momentum(recipe.run.semantics).unwrap_or_default();

@@ -38,7 +38,7 @@ pub fn candle(recipe: &Recipe, course: &Course) -> Result<String, Cannot> {
             return Err(Cannot::new(format!("candle has no {spec}: candle-nn has plain sgd, adam and adamw")));
         }
     };
-    let function = function(course.program(recipe, "candle")?);
+    let function = function(course.program(recipe, "candle", Dialect::Rust)?);
     Ok(format!(
         "use candle_nn::Optimizer as _;\n\n{function}\n// let mut optimizer = {};\n// For each batch, `step` counted from 0:\n\
          //     optimizer.set_learning_rate(rate(step));\n//     optimizer.backward_step(&loss)?;\n",
@@ -50,7 +50,7 @@ pub fn candle(recipe: &Recipe, course: &Course) -> Result<String, Cannot> {
 pub fn burn(recipe: &Recipe, course: &Course) -> Result<String, Cannot> {
     refuse_momentum(recipe, course, "burn")?;
     let optimizer = burn_optimizer(recipe)?;
-    let function = function(course.program(recipe, "burn")?);
+    let function = function(course.program(recipe, "burn", Dialect::Rust)?);
     Ok(format!(
         "use burn::LearningRate;\nuse burn::lr_scheduler::LrScheduler;\nuse burn::tensor::backend::Backend;\n\n{function}\n\
          /// The learning rates of a run. burn asks for one before each update.\n\

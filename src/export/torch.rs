@@ -109,7 +109,7 @@ pub fn parts(recipe: &Recipe, course: &Course, model: &str, framework: &str) -> 
     if let Some(scheduler) = course.known.as_ref().and_then(|known| class(known, recipe, course.cycles)) {
         return Ok(parts(String::new(), Scheduler::Step(scheduler)));
     }
-    let program = course.program(recipe, framework)?;
+    let program = course.program(recipe, framework, Dialect::Python)?;
     let (definitions, scheduler) = functions(program, recipe, course.cycles);
     if definitions.contains("math.") {
         imports.insert(0, "math");

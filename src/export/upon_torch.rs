@@ -2,7 +2,7 @@
 
 use super::torch::{self, Parts, Scheduler};
 use super::{Cannot, Course, Recipe, call, number};
-use crate::schedule::code::{Known, indented};
+use crate::schedule::code::{Dialect, Known, indented};
 
 /// The method of a LightningModule.
 pub fn lightning(recipe: &Recipe, course: &Course) -> Result<String, Cannot> {
@@ -111,7 +111,7 @@ pub fn timm(recipe: &Recipe, course: &Course) -> Result<String, Cannot> {
             return own.map_or_else(|| Err(Cannot::new(format!("timm cannot follow {}", recipe.schedule))), Ok);
         }
         (None, Scheduler::Step(_)) => {
-            let program = course.program(recipe, "timm")?;
+            let program = course.program(recipe, "timm", Dialect::Python)?;
             definitions = torch::rate_functions(program, recipe, course.cycles);
             if definitions.contains("math.") && !imports.contains(&"math") {
                 imports.insert(0, "math");

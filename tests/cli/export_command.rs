@@ -179,6 +179,17 @@ fn what_a_framework_cannot_do_is_said_in_one_line() {
             "torch cannot follow halve:when=val_loss<=1: it depends on metrics",
         ),
         (
+            &["--schedule", "expr:lr/(1+2^(t-100))", "--epochs", "200", "--steps-per-epoch", "10", "--to", "torch"],
+            1,
+            "torch cannot follow expr:expr=lr/(1+2^(t-100)): at step 1124 a part of it is infinite or undefined, and Python raises an error; \
+             bound that part, as in exp(min(x, 700)) or sqrt(max(x, 0)); as it is, it can be exported to keras, optax, candle or burn",
+        ),
+        (
+            &["--schedule", "expr:max(0.1,sqrt(t-5))", "--to", "optax"],
+            1,
+            "optax cannot follow expr:expr=max(0.1,sqrt(t-5)): at step 0 a part of it is undefined, and min, max and signum treat that otherwise",
+        ),
+        (
             &["--schedule", "plateau", "--to", "keras"],
             1,
             "counts otherwise; as it is, it can be exported to torch or lightning; trained with `--semantics keras`, to keras",

@@ -66,6 +66,11 @@ pub trait Formula: CloneFormula + fmt::Debug + Send + Sync {
         true
     }
 
+    /// Whether lr stands in the formula, even if it affects no step of this run.
+    fn names_lr(&self) -> bool {
+        false
+    }
+
     /// The same rates as an expression of the step, for programs in other languages; `None` if it is none.
     fn code(&self) -> Option<Code> {
         None

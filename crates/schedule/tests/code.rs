@@ -1,5 +1,6 @@
 //! Schedules as code: the expressions have the rates of the schedule at every step.
 
+use lrsched_schedule::code::Dialect;
 use lrsched_schedule::{RunShape, Schedule, Semantics, table};
 
 /// Specs with several parameters each, beside the entrants of the table.
@@ -60,4 +61,44 @@ fn the_code_of_a_schedule_has_its_rate_at_every_step_and_past_the_end() {
     let listening =
         ["halve:when=val_accuracy>=0.3,when=val_accuracy>=0.5,when=val_accuracy>=0.7", "plateau:factor=0.5,patience=0"];
     assert_eq!(without, listening);
+}
+
+#[test]
+fn it_is_known_where_another_language_would_stop_or_return_something_else() {
+    let run = RunShape::new(0.2, 200, 10);
+    let differs = |spec: &str| {
+        let schedule = Schedule::build(&spec.parse().unwrap(), &run).unwrap();
+        let program = schedule.program().unwrap();
+        [Dialect::Python, Dialect::Jax, Dialect::Keras, Dialect::Rust].map(|dialect| program.differs_in(dialect))
+    };
+    for (spec, python, traced) in [
+        // exp(710) and 2^1024 are too large for f64.
+        ("expr:lr/(1+exp(t-T/2))", Some(1710), None),
+        ("expr:lr/(1+2^(t-100))", Some(1124), None),
+        ("expr:lr*max(1,ln(t))/10", Some(0), None),
+        ("expr:max(0.1,sqrt(t-5))", Some(0), Some(0)),
+        ("expr:max(0.1,(t-5)^0.5)", Some(0), Some(0)),
+        ("constant:for=5;expr:max(0.1,sqrt(5-t))", Some(56), Some(56)),
+        ("expr:lr*(2+max(0,signum(asin(t))))", Some(2), Some(2)),
+        // Both stop nowhere: a division by 0 is written as a choice, and what is not chosen is not computed.
+        ("expr:lr*min(1, 3/t)", None, None),
+        ("expr:lr*min(t^-0.5, t*20^-1.5)", None, None),
+        ("expr:lr/(1+exp(min(t-T/2,700)))", None, None),
+        ("expr:lr*abs(tanh(t))", None, None),
+        ("one-cycle", None, None),
+        ("cosine-restarts:period=1,period-mult=1.3,lr-mult=0.8", None, None),
+    ] {
+        assert_eq!(differs(spec), [python, traced, traced, None], "{spec}");
+    }
+}
+
+#[test]
+fn nested_quotients_that_would_take_too_much_text_have_no_code() {
+    let run = RunShape::new(0.2, 8, 11);
+    let nested = |levels: usize| {
+        let spec = format!("expr:lr/(1+{}t{})", "1/(1+".repeat(levels), ")".repeat(levels));
+        Schedule::build(&spec.parse().unwrap(), &run).unwrap().program()
+    };
+    assert!(nested(5).is_some());
+    assert!(nested(40).is_none());
 }

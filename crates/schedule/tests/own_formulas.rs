@@ -2,8 +2,8 @@
 
 use lrsched_schedule::schedules::{constant::Constant, step::Step};
 use lrsched_schedule::{
-    Epochs, Formula, Outline, Percent, Rates, RunShape, Semantics, Sequence, Span, Steps, UsageError, uses_base_rate,
-    warnings,
+    Epochs, Formula, Outline, Percent, Rates, RunShape, Semantics, Sequence, Span, Spec, Steps, UsageError,
+    uses_base_rate, warnings,
 };
 
 /// Up from 0 to its peak, in a straight line.
@@ -70,6 +70,20 @@ fn the_warnings_look_at_a_formula_as_at_any_schedule() {
     assert_eq!(step, ["the rate never changes over this run of 40 steps: it stays 0.1"]);
     assert!(uses_base_rate(Sequence::custom_with(Rise::fitted)));
     assert!(!uses_base_rate(Sequence::custom(Rise { peak: 0.4, steps: 80 })));
+}
+
+#[test]
+fn an_expression_that_names_lr_uses_it_however_late_or_little() {
+    let uses = |spec: &str| uses_base_rate(spec.parse::<Spec>().unwrap());
+    for spec in [
+        "expr:0.1*(e<40)+lr*(e>=40)",
+        "expr:0.1*(t<1000)+lr*(t>=1000)",
+        "expr:min(lr,5e-4)",
+        "constant:lr=0.1,for=2;expr:min(lr,5e-4)",
+    ] {
+        assert!(uses(spec), "{spec}");
+    }
+    assert!(!uses("expr:0.1*(1-t/T)"));
 }
 
 #[test]

@@ -1,5 +1,7 @@
 //! An expression of the step.
 
+use super::Dialect;
+
 /// An expression of t, the step on the clock of its schedule. Its operators are those of the schedule `expr`; a comparison is 1 or 0.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Expression {
@@ -68,6 +70,55 @@ impl Expression {
                 let [condition, then, otherwise] = &**choice;
                 if condition.at(t) == 0.0 { otherwise.at(t) } else { then.at(t) }
             }
+        }
+    }
+
+    /// Its value at step `t`, if a program in `dialect` has the same; `None` where that raises an error instead, or follows another rule
+    /// for what is not a number.
+    pub(crate) fn same_in(&self, dialect: Dialect, t: f64) -> Option<f64> {
+        // Python raises an error where a function or an operator leaves the finite numbers. Sums and products do not.
+        let raises = dialect == Dialect::Python;
+        match self {
+            Self::Number(_) | Self::Step => Some(self.at(t)),
+            Self::Call(name, arguments) => {
+                let arguments: Vec<f64> =
+                    arguments.iter().map(|argument| argument.same_in(dialect, t)).collect::<Option<_>>()?;
+                let value = crate::schedules::expr::call(name, &arguments);
+                let same = match *name {
+                    // Rust's leave out what is not a number.
+                    "min" | "max" | "signum" => {
+                        dialect == Dialect::Rust || !arguments.iter().any(|argument| argument.is_nan())
+                    }
+                    "abs" => true,
+                    _ => !raises || value.is_finite(),
+                };
+                same.then_some(value)
+            }
+            Self::Binary(sign, a, b) => {
+                let (a, b) = (a.same_in(dialect, t)?, b.same_in(dialect, t)?);
+                let value = crate::schedules::expr::apply(sign, a, b);
+                let same = match *sign {
+                    "/" | "%" => !raises || b != 0.0,
+                    "^" | "**" => !raises || value.is_finite() || !a.is_finite() || !b.is_finite(),
+                    _ => true,
+                };
+                same.then_some(value)
+            }
+            Self::Choice(choice) => {
+                let [condition, then, otherwise] = &**choice;
+                let holds = condition.same_in(dialect, t)? != 0.0;
+                if holds { then.same_in(dialect, t) } else { otherwise.same_in(dialect, t) }
+            }
+        }
+    }
+
+    /// The number of its numbers, steps, calls and operators.
+    pub(crate) fn parts(&self) -> usize {
+        1 + match self {
+            Self::Number(_) | Self::Step => 0,
+            Self::Call(_, arguments) => arguments.iter().map(Self::parts).sum(),
+            Self::Binary(_, a, b) => a.parts() + b.parts(),
+            Self::Choice(choice) => choice.iter().map(Self::parts).sum(),
         }
     }
 

@@ -55,11 +55,39 @@ impl Program {
 
     /// The rate of a step of the run.
     pub fn rate(&self, step: u64) -> f64 {
+        let (code, t) = self.code_at(step);
+        code.rate.at(t)
+    }
+
+    /// The first step at which a program in `dialect` raises an error instead of returning [`rate`](Self::rate) or a momentum, or follows
+    /// another rule for what is not a number.
+    pub fn differs_in(&self, dialect: Dialect) -> Option<u64> {
+        // Sums, products and steps are the same everywhere.
+        let may = |code: &Expression| {
+            code.any(&|part| match part {
+                Expression::Call(..) => true,
+                Expression::Binary(sign, ..) => matches!(*sign, "/" | "%" | "^" | "**"),
+                _ => false,
+            })
+        };
+        let all =
+            |code: &Code, is: &dyn Fn(&Expression) -> bool| is(&code.rate) || code.momentum.as_ref().is_some_and(is);
+        if dialect == Dialect::Rust || !self.stretches.iter().any(|stretch| all(&stretch.code, &may)) {
+            return None;
+        }
+        (0..=self.last).find(|step| {
+            let (code, t) = self.code_at(*step);
+            all(code, &|code| code.same_in(dialect, t).is_none())
+        })
+    }
+
+    /// The code of a step of the run, and the step on its clock.
+    fn code_at(&self, step: u64) -> (&Code, f64) {
         let step = step.min(self.last);
         let last = &self.stretches[self.stretches.len() - 1];
         let stretch =
             self.stretches.iter().find(|stretch| stretch.until.is_none_or(|until| step < until)).unwrap_or(last);
-        stretch.code.rate.at((step - stretch.start) as f64)
+        (&stretch.code, (step - stretch.start) as f64)
     }
 }
 

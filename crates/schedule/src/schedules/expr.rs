@@ -23,7 +23,7 @@ use std::f64::consts::{PI, TAU};
 /// | `S`           | steps per epoch                       |
 /// | `epochs`      | epochs of the run                     |
 ///
-/// With + − * / % ^ (or `**`), comparisons that give 1 or 0, `min(a, b)`, `max(a, b)`, `floor`, `ceil`, `round`, `abs`,
+/// With + − * / % ^ (or `**`), comparisons that give 1 or 0 and do not chain, `min(a, b)`, `max(a, b)`, `floor`, `ceil`, `round`, `abs`,
 /// `sqrt`, `exp`, `ln`, `log2`, `log10`, `sin`, `cos`, `tan`, `tanh` and more, and `PI`. −a^b is −(a^b) and a^b^c is
 /// a^(b^c), as in Python. a·b/c is computed as a·(b/c), and a + b − c as a + (b − c), which affects only the last
 /// digit. After a warm-up or in a sequence, the variables are relative to the schedule's own clock.
@@ -132,6 +132,7 @@ const fn operator(sign: &'static str, level: u8, apply: fn(f64, f64) -> f64) -> 
     Operator { sign, level, apply }
 }
 
+const COMPARISON: u8 = 0;
 const NEGATION: u8 = 5;
 const POWER: u8 = 6;
 /// A function applied without brackets.
@@ -146,12 +147,12 @@ const OPERATORS: [Operator; 13] = [
     operator("%", 3, f64::rem_euclid),
     operator("-", 2, |a, b| a - b),
     operator("+", 1, |a, b| a + b),
-    operator("<=", 0, |a, b| f64::from(a <= b)),
-    operator("<", 0, |a, b| f64::from(a < b)),
-    operator(">=", 0, |a, b| f64::from(a >= b)),
-    operator(">", 0, |a, b| f64::from(a > b)),
-    operator("==", 0, |a, b| f64::from(a == b)),
-    operator("!=", 0, |a, b| f64::from(a != b)),
+    operator("<=", COMPARISON, |a, b| f64::from(a <= b)),
+    operator("<", COMPARISON, |a, b| f64::from(a < b)),
+    operator(">=", COMPARISON, |a, b| f64::from(a >= b)),
+    operator(">", COMPARISON, |a, b| f64::from(a > b)),
+    operator("==", COMPARISON, |a, b| f64::from(a == b)),
+    operator("!=", COMPARISON, |a, b| f64::from(a != b)),
 ];
 
 /// One instruction of a stack machine.
@@ -228,6 +229,8 @@ impl Curve {
     fn expression(&self) -> Option<Expression> {
         // A tree as deep as this prints and is dropped without a deep stack.
         const MOST_INSTRUCTIONS: usize = 1000;
+        // A quotient repeats its operands, so that nested ones double in length with each level.
+        const MOST_PARTS: usize = 5000;
         if self.code.len() > MOST_INSTRUCTIONS {
             return None;
         }
@@ -252,6 +255,9 @@ impl Curve {
                     }
                 }
             };
+            if made.parts() > MOST_PARTS {
+                return None;
+            }
             stack.push(made);
         }
         stack.pop()
@@ -312,6 +318,10 @@ impl Formula for Curve {
 
     fn applies_lr(&self) -> bool {
         false
+    }
+
+    fn names_lr(&self) -> bool {
+        self.code.iter().any(|code| matches!(code, Code::Variable(Variable::Lr)))
     }
 }
 
@@ -436,7 +446,11 @@ impl<'a> Parser<'a> {
             }
             match self.tokens.get(index).copied() {
                 None => break,
-                Some(Placed { token: Token::Operator(operator), .. }) => {
+                Some(Placed { token: Token::Operator(operator), at, .. }) => {
+                    if operator.level == COMPARISON && self.compares() {
+                        // Python would mean both, and C would compare the 1 or 0 of the first.
+                        return Err(self.refuse("comparisons do not chain: write (5<=e)*(e<10) for 5<=e<10", at));
+                    }
                     let literal = number && matches!(operator.sign, "*" | "+") && self.number_follows(index + 1);
                     self.operator(operator, literal);
                 }
@@ -556,6 +570,14 @@ impl<'a> Parser<'a> {
             Some(Token::Name(name)) => CONSTANTS.iter().any(|(known, _)| *known == name),
             _ => false,
         }
+    }
+
+    /// Whether a comparison stands before, in the same brackets.
+    fn compares(&self) -> bool {
+        let mut within = self.waiting.iter().rev().take_while(|waiting| !matches!(waiting, Waiting::Open { .. }));
+        let is_comparison =
+            |waiting: &Waiting| matches!(waiting, Waiting::Binary { operator, .. } if operator.level == COMPARISON);
+        within.any(is_comparison)
     }
 
     fn comma(&mut self, at: usize) -> Result<(), UsageError> {
@@ -684,6 +706,10 @@ mod tests {
             ("lr**/2", format!("expected {operand}, found `/` (character 5 of `lr**/2`)")),
             ("2 t", "expected an operator, found `t` (character 3 of `2 t`)".into()),
             ("lr (2)", "expected an operator, found `(` (character 4 of `lr (2)`)".into()),
+            (
+                "lr*(5<=e<10)",
+                "comparisons do not chain: write (5<=e)*(e<10) for 5<=e<10 (character 9 of `lr*(5<=e<10)`)".into(),
+            ),
             ("1.2.3", "expected an operator, found `.3` (character 4 of `1.2.3`)".into()),
             ("(lr*(1-t/T)", "this `(` is never closed (character 1 of `(lr*(1-t/T)`)".into()),
             ("lr*2)", "this `)` closes nothing (character 5 of `lr*2)`)".into()),
