@@ -47,7 +47,7 @@ for optimizer in sys.argv[2:]:
 PYTHON
 
 if [ ! -x "$lrsched" ]; then cargo build --release; fi
-mkdir -p "$out"
+same_settings "$out" "--epochs $epochs --seeds $seeds${SETTINGS:+ $SETTINGS}"
 for optimizer in "${optimizers[@]}"; do
     name=$(printf %s "$optimizer" | tr ':=,' '---')
     rates=()

@@ -18,7 +18,7 @@ lrsched=${LRSCHED:-target/release/lrsched}
 read -r -a flags <<<"${FIND:-}"
 
 if [ ! -x "$lrsched" ]; then cargo build --release; fi
-mkdir -p "$out"
+same_settings "$out" "${FIND:-none}"
 "$lrsched" report "$comparison" -o "$out/ranking.json" --quiet
 optimizers=$(python3 -c 'import json, sys
 print("\n".join(dict.fromkeys(one["optimizer"] for one in json.load(open(sys.argv[1]))["entrants"])))' "$out/ranking.json")

@@ -28,7 +28,7 @@ read -r -a find_flags <<<"${FIND:-}"
 if [ ! -x "$lrsched" ]; then
     cargo build --release || exit 1
 fi
-mkdir -p "$out" || exit 1
+same_settings "$out" "--epochs $epochs ${shared[*]}${FIND:+ $FIND}" || exit 1
 
 table="$out/validation.csv"
 echo "optimizer,suggested_lr,lr,val_accuracy,val_loss,exit_code" >"$table"
@@ -36,9 +36,14 @@ for optimizer in $optimizers; do
     name=$(printf %s "$optimizer" | tr ':=' '--')
     test="$out/find-$name"
     if ! grep -q '"status": "finished"' "$test/find.json" 2>/dev/null; then
-        "$lrsched" find "${shared[@]}" --for-epochs "$epochs" "${find_flags[@]}" --optimizer "$optimizer" --out "$test" --force >"$out/find-$name.txt" || exit 1
+        "$lrsched" find "${shared[@]}" --for-epochs "$epochs" "${find_flags[@]}" --optimizer "$optimizer" --out "$test" --force >"$out/find-$name.txt" || [ $? -eq 4 ] || exit 1
     fi
     suggested=$(sed -n 's/^  "suggested_lr": \([0-9.e-]*\).*/\1/p' "$test/find.json")
+    # 4: nothing was learned.
+    if [ -z "$suggested" ]; then
+        echo "find_validate.sh: no rate is suggested for $optimizer, so there is nothing to validate" >&2
+        continue
+    fi
     for power in 0 1 -1 2 -2 3 -3; do
         rate=$(awk -v s="$suggested" -v p="$power" 'BEGIN { printf "%.3g", s * 10 ^ (p / 3) }')
         run="$out/runs/$name,lr=$rate"

@@ -28,12 +28,20 @@ elif ! command -v "$lrsched" >/dev/null; then
     exit 1
 fi
 
+# A folder's name for a schedule. Others that differ only in what a name cannot have, such as lr/2 and lr*2, get another one.
+name_of() {
+    printf %s "$1" | tr -c 'A-Za-z0-9.=,+-' _
+    case $1 in
+    *[!A-Za-z0-9.=,+:-]*) printf ',%s' "$(printf %s "$1" | cksum | cut -d ' ' -f 1)" ;;
+    esac
+}
+
 failed=0
 echo "lr,schedule,seed,val_accuracy,exit_code"
 for rate in $rates; do
     for schedule in $schedules; do
         for seed in $seeds; do
-            run="$out/$dataset,epochs=$epochs,lr=$rate,$(printf %s "$schedule" | tr -c 'A-Za-z0-9.=,+-' _),seed=$seed"
+            run="$out/$dataset,epochs=$epochs,lr=$rate,$(name_of "$schedule"),seed=$seed"
             code=0
             if grep -q '"status": "diverged"' "$run/run.json" 2>/dev/null; then
                 code=4

@@ -133,3 +133,54 @@ fn help_knows_each_flag_and_the_commands_that_take_it() {
     let said = String::from_utf8(output.stderr).unwrap();
     assert!(said.contains("did you mean `average`?"), "{said}");
 }
+
+/// One of the scripts, with this program and quick settings.
+#[cfg(unix)]
+fn script(name: &str, folder: &tempfile::TempDir) -> Command {
+    let mut command = Command::new("bash");
+    command.arg(format!("{}/scripts/{name}", env!("CARGO_MANIFEST_DIR"))).arg(folder.path());
+    for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("LRSCHED_") && name != "LRSCHED_CPU") {
+        command.env_remove(name);
+    }
+    command.env("LRSCHED", env!("CARGO_BIN_EXE_lrsched")).envs([
+        ("LRSCHED_MODEL", "tiny"),
+        ("LRSCHED_TRAIN_LIMIT", "96"),
+        ("LRSCHED_VALIDATION", "50"),
+        ("LRSCHED_BATCH_SIZE", "32"),
+        ("EPOCHS", "1"),
+        ("DATASET", "synthetic"),
+    ]);
+    command
+}
+
+#[cfg(unix)]
+#[test]
+fn the_sweep_gives_schedules_that_differ_in_a_sign_a_folder_each() {
+    let folder = tempfile::tempdir().unwrap();
+    let output = script("sweep.sh", &folder)
+        .envs([("RATES", "0.01"), ("SCHEDULES", "expr:lr/2 expr:lr*2 linear:end-lr=0")])
+        .output();
+    let output = output.unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let mut runs: Vec<String> =
+        fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+    runs.sort();
+    assert_eq!(runs.len(), 3, "{runs:?}");
+    assert_eq!(runs[2], "synthetic,epochs=1,lr=0.01,linear_end-lr=0,seed=0");
+}
+
+#[cfg(unix)]
+#[test]
+fn a_script_refuses_the_results_of_other_settings() {
+    let folder = tempfile::tempdir().unwrap();
+    let noted = folder.path().join("settings.txt");
+    fs::write(&noted, "--epochs 3 --dataset synthetic --seed 0 --progress none\n").unwrap();
+    let output = script("find_validate.sh", &folder).output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(2), "{said}");
+    let settings = "--dataset synthetic --seed 0 --progress none";
+    let expected =
+        format!("has results of other settings: --epochs 3 {settings}, now --epochs 1 {settings}; take another folder");
+    assert!(said.contains(&expected), "{said}");
+    assert!(!folder.path().join("validation.csv").exists());
+}
