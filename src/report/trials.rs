@@ -4,7 +4,7 @@ use super::analysis::{Analysis, Group};
 use super::chart::{AxisScale, Dot, DotLook, Figure, Mark, Panel, Series, Stack};
 use super::tuning::{Tuning, peak};
 use crate::record::Status;
-use crate::stats::quantile;
+use crate::stats::{compare_means, quantile};
 use std::collections::BTreeMap;
 
 /// Fewer rates than this show no optimum.
@@ -106,7 +106,7 @@ fn grid_panels(group: &Group<'_>) -> Vec<Panel> {
         let mut means: Vec<(f64, f64)> = alike[key].iter().filter_map(mean).collect();
         means.sort_by(|a, b| a.0.total_cmp(&b.0));
         // Of equals the lower rate, as in a tuning.
-        let best = means.iter().copied().rev().max_by(|a, b| a.1.total_cmp(&b.1));
+        let best = means.iter().copied().rev().max_by(|a, b| compare_means(a.1, b.1));
         let runs = alike[key].iter().flat_map(|one| one.entrant.runs.iter().map(|run| (&one.entrant, *run)));
         let dots: Vec<Dot> = runs
             .filter_map(|(entrant, run)| {

@@ -111,21 +111,26 @@ fn edge(chosen: f64, tried: impl Iterator<Item = f64>) -> Option<Edge> {
 /// The parameters besides the rate in which these runs differ, each with its value in the runs, by the number of their
 /// trials.
 fn others(firsts: &[&ComparisonRow]) -> BTreeMap<&'static str, BTreeMap<u64, Setting>> {
-    let mut others: BTreeMap<&'static str, BTreeMap<u64, Setting>> = BTreeMap::new();
+    // By the place of the optimizer and each schedule: those of a sequence may have parameters of the same name.
+    let mut of_parts: BTreeMap<(usize, &'static str), BTreeMap<u64, Setting>> = BTreeMap::new();
     for run in firsts {
         let Some(trial) = run.role.as_ref().and_then(|role| role.trial) else { continue };
         let (Ok(optimizer), Ok(schedule)) = (run.optimizer.parse::<OptimizerSpec>(), run.schedule.parse::<Spec>())
         else {
             continue;
         };
-        for values in std::iter::once(optimizer.given_values()).chain(schedule.schedules()) {
+        for (place, values) in std::iter::once(optimizer.given_values()).chain(schedule.schedules()).enumerate() {
             for (parameter, value) in values.given().filter(|(parameter, _)| parameter.name != "lr") {
                 let setting = Setting { value: value.clone(), kind: parameter.kind };
-                others.entry(parameter.name).or_default().insert(trial, setting);
+                of_parts.entry((place, parameter.name)).or_default().insert(trial, setting);
             }
         }
     }
-    others.retain(|_, settings| settings.values().any(|setting| Some(setting) != settings.values().next()));
+    of_parts.retain(|_, settings| settings.values().any(|setting| Some(setting) != settings.values().next()));
+    let mut others = BTreeMap::new();
+    for ((_, name), settings) in of_parts {
+        others.entry(name).or_insert(settings);
+    }
     others
 }
 

@@ -4,6 +4,8 @@
 
 #![forbid(unsafe_code)]
 
+use std::cmp::Ordering;
+
 pub mod distribution;
 pub mod eigen;
 pub mod suggest;
@@ -17,6 +19,14 @@ pub const RATE_DIGITS: usize = 3;
 /// x̄ = Σ xᵢ / n; `None` for n = 0.
 pub fn mean(values: &[f64]) -> Option<f64> {
     (!values.is_empty()).then(|| values.iter().sum::<f64>() / values.len() as f64)
+}
+
+/// Means that differ by less are equal: sums of the same numbers in another order, or of others with the same sum.
+const SAME_MEAN: f64 = 1e-9;
+
+/// The order of two means, in which rounding alone decides nothing.
+pub fn compare_means(a: f64, b: f64) -> Ordering {
+    if (a - b).abs() < SAME_MEAN { Ordering::Equal } else { a.total_cmp(&b) }
 }
 
 /// The sample standard deviation s = √(Σ (xᵢ − x̄)² / (n − 1)); `None` for n < 2.

@@ -3,7 +3,7 @@
 //! Every entrant gets the same number of trials, at the same places of its own range; the best are looked at again, and
 //! the best mean wins. docs/STATISTICS.md says how good that is.
 
-use super::{mean, median_rate};
+use super::{compare_means, mean, median_rate};
 
 /// So many of the best trials get second looks.
 pub const LOOKED_AT_AGAIN: usize = 3;
@@ -87,7 +87,7 @@ pub fn choose(trials: &[Trial]) -> Option<&Trial> {
         }
         let accuracy = trial.accuracy()?;
         let is_better =
-            |(best, most): (&Trial, f64)| accuracy.total_cmp(&most).then(best.rate.total_cmp(&trial.rate)).is_gt();
+            |(best, most): (&Trial, f64)| compare_means(accuracy, most).then(best.rate.total_cmp(&trial.rate)).is_gt();
         if chosen.is_none_or(is_better) {
             chosen = Some((trial, accuracy));
         }
@@ -170,6 +170,9 @@ mod tests {
         assert_eq!(choose(&trials), None, "one look is missing");
         assert_eq!(choose(&trials[3..]).unwrap().number, 3, "a single trial");
         assert_eq!(choose(&[]), None);
+        // The sum of one is larger by its last bit.
+        let same = [trial(0, 0.022, &[0.1, 0.2, 0.3]), trial(1, 0.000_112, &[0.3, 0.2, 0.1])];
+        assert_eq!(choose(&same).unwrap().number, 1);
     }
 
     #[test]

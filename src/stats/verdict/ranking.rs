@@ -1,7 +1,7 @@
 //! The order of entrants, which need not all have the same seeds.
 
 use super::difference::{Difference, FEWEST, Results};
-use crate::stats::mean;
+use crate::stats::{compare_means, mean};
 use std::collections::BTreeMap;
 
 /// The entrants, the leader first. With the same seeds for all, by their means; else by how many more of the others each
@@ -14,7 +14,7 @@ pub fn order(results: &[Results]) -> Vec<usize> {
     let may_lead: Vec<usize> = order.iter().copied().filter(|&one| results[one].len() >= most.min(FEWEST)).collect();
     let is_behind = |one: usize, other: usize| {
         let difference = Difference::of(&results[one], &results[other], 0.0);
-        difference.is_some_and(|difference| difference.n >= FEWEST && difference.mean < 0.0)
+        difference.is_some_and(|difference| difference.n >= FEWEST && compare_means(difference.mean, 0.0).is_lt())
     };
     // In a ring of such pairs, the first leads.
     let first = may_lead.iter().find(|&&one| !may_lead.iter().any(|&other| is_behind(one, other)));
@@ -29,13 +29,14 @@ pub fn order(results: &[Results]) -> Vec<usize> {
 pub fn order_so_far(results: &[Results]) -> Vec<usize> {
     let known: Vec<usize> = (0..results.len()).filter(|&entrant| !results[entrant].is_empty()).collect();
     let balanced = same_seeds(results);
-    let levels = if balanced { results.iter().map(own_mean).collect() } else { levels(results) };
+    let mut levels = if balanced { results.iter().map(own_mean).collect() } else { levels(results) };
+    level_out(&mut levels);
     let shared = |a: usize, b: usize| results[a].keys().filter(|seed| results[b].contains_key(seed)).count();
     // A sum and not a share: whoever meets only the weakest does not lead.
     let ahead = |entrant: usize| -> Option<f64> {
         let met = known.iter().filter(|&&other| other != entrant && shared(entrant, other) > 0);
         let gaps = met.map(|&other| levels[entrant] - levels[other]);
-        gaps.map(|gap| if gap.abs() < SAME_LEVEL { 0.0 } else { gap.signum() }).reduce(|a, b| a + b)
+        gaps.map(|gap| if gap == 0.0 { 0.0 } else { gap.signum() }).reduce(|a, b| a + b)
     };
     let ahead = |entrant| if balanced { Some(0.0) } else { ahead(entrant) };
     let ahead: Vec<Option<f64>> = (0..results.len()).map(ahead).collect();
@@ -48,8 +49,16 @@ pub fn order_so_far(results: &[Results]) -> Vec<usize> {
     order
 }
 
-/// Levels that differ by less are equal: they are sums of the same numbers in another order.
-const SAME_LEVEL: f64 = 1e-9;
+/// Sets levels that only rounding tells apart to the lowest of them, so that they sort as equals.
+fn level_out(levels: &mut [f64]) {
+    let mut ascending: Vec<usize> = (0..levels.len()).collect();
+    ascending.sort_by(|&a, &b| levels[a].total_cmp(&levels[b]));
+    for pair in ascending.windows(2) {
+        if compare_means(levels[pair[0]], levels[pair[1]]).is_eq() {
+            levels[pair[1]] = levels[pair[0]];
+        }
+    }
+}
 
 fn own_mean(results: &Results) -> f64 {
     mean(&results.values().copied().collect::<Vec<_>>()).unwrap_or(f64::NEG_INFINITY)
@@ -99,6 +108,9 @@ mod tests {
     fn with_the_same_seeds_means_decide_and_equals_keep_their_order() {
         let results = [entrant(0, &[0.5, 0.7]), entrant(0, &[0.7, 0.6]), entrant(0, &[]), entrant(0, &[0.6, 0.6])];
         assert_eq!(order(&results), [1, 0, 3, 2]);
+        // In floating point the sum of the second is larger.
+        let equal = [entrant(0, &[0.3, 0.2, 0.1]), entrant(0, &[0.1, 0.2, 0.3]), entrant(0, &[0.2, 0.2, 0.2])];
+        assert_eq!(order(&equal), [0, 1, 2]);
     }
 
     #[test]

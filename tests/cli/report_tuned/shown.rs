@@ -246,3 +246,14 @@ fn the_page_names_the_entrant_and_the_stage_of_every_run_and_a_plain_comparison_
     trials.iter_mut().for_each(|row| row.results.test_accuracy = None);
     assert!(!runs_on_the_page(&trials).contains(">test %</th>"), "nothing was tested yet");
 }
+
+#[test]
+fn a_tuned_warm_up_is_told_from_that_of_a_later_schedule() {
+    let mut rows: Vec<ComparisonRow> = (0..3).flat_map(|number| study("cosine", number, 0.85, &[0.8])).collect();
+    for row in &mut rows {
+        let trial = row.role.as_ref().unwrap().trial.unwrap();
+        row.schedule = format!("cosine:for=1,warmup={}st;linear:warmup=7st", trial + 1);
+    }
+    let (_, entrants) = judged_rows(&rows);
+    assert_eq!(entrants[0]["chosen_settings"], serde_json::json!({ "warmup": ["2st", "2st", "2st"] }));
+}
