@@ -177,8 +177,10 @@ impl<T: Float> Rule<T> for Muon {
         let muon = *self;
         Some(Box::new(move |matrix, products| {
             let Matrix { rows, columns, values, step } = matrix;
-            if muon.rescale_weights {
-                let factor = T::of((rows as f64).sqrt() / norm(values));
+            let length = if muon.rescale_weights { norm(values) } else { 0.0 };
+            // Zeros have no direction to be scaled in.
+            if length > 0.0 {
+                let factor = T::of((rows as f64).sqrt() / length);
                 values.iter_mut().for_each(|value| *value = factor * *value);
             }
             let norm = norm(step);

@@ -104,6 +104,7 @@ fn muon_scales_its_step_by_the_shape_of_the_matrix() {
 fn muon_rescales_the_weights_before_its_step_to_the_root_of_the_rows() {
     let spec = format!("{PLAIN},ns-steps=0,scale=none,rescale-weights");
     close(&step(&spec, &[1, 2], &[3.0, 4.0], &[4.0, 3.0]), &[0.6 - 0.08, 0.8 - 0.06]);
+    close(&step(&spec, &[1, 2], &[0.0, 0.0], &[4.0, 3.0]), &[-0.08, -0.06]);
 }
 
 #[test]
