@@ -56,7 +56,8 @@ fn main() -> Result<()> {
             ..Panel::new(name, "learning rate", "validation accuracy")
         });
     }
-    let figure = Figure { size: (1200, 430), ..Figure::new("Training at the suggested rate, and around it", panels) };
+    let figure =
+        Figure { size: (1200, 430), ..Figure::new("Accuracy over the rate, and the rate that find suggests", panels) };
     figure.write_png(&path.with_extension("png"))?;
     figure.write_svg(&path.with_extension("svg"))?;
     std::fs::write(path.with_extension("md"), &text)?;

@@ -167,6 +167,12 @@ fn table(claims: &[Claim]) -> String {
             (only, None) => format!("{} | | | {under_way}", each(only)),
             (all, Some(test)) => {
                 let (mean, half, _) = *test;
+                // An interval that excludes 0 would be read as a result, and intervals that are looked at as results come in exclude it too often.
+                let interval = if all.len() == units(claim) {
+                    format!(" ({:+.1} to {:+.1})", mean - half, mean + half)
+                } else {
+                    String::new()
+                };
                 let (p, here) = match adjusted.as_ref().map(|adjusted| adjusted[index]) {
                     Some(p) => {
                         let here = if p <= 0.05 { verdict(*test, claim.margin) } else { "cannot be told" };
@@ -174,7 +180,7 @@ fn table(claims: &[Claim]) -> String {
                     }
                     None => (String::new(), under_way),
                 };
-                format!("{} | {mean:+.1} ({:+.1} to {:+.1}) | {p}| {here}", each(all), mean - half, mean + half)
+                format!("{} | {mean:+.1}{interval} | {p}| {here}", each(all))
             }
         };
         table += &format!("| {says} | {a} and {b} | {result} |\n");

@@ -38,8 +38,9 @@ fn the_finals_on_all_of_cifar10_follow_from_the_comparison() {
     let (finals, runs) = (complete(NAME), (entrants * studies) as u64 * runs_of_a_study());
     let n = finals.values().next().map_or(0, BTreeMap::len);
     let are = if n == 1 { "is" } else { "are" };
-    let mut text =
-        format!("{done} of {runs} runs are over ({diverged} diverged); {n} of {studies} studies {are} complete.\n");
+    let mut text = format!(
+        "{done} of {runs} runs have finished ({diverged} diverged); {n} of {studies} studies {are} complete.\n"
+    );
     if n > 0 {
         let mut lines: Vec<(f64, String)> = finals
             .iter()
@@ -111,6 +112,8 @@ fn how_rankings_carry_over_follows_from_the_comparisons() {
             "resnet9",
         ),
     ] {
+        let studies = |name: &str| (complete(name).values().next().map_or(0, BTreeMap::len), planned(name).1);
+        let (done, all) = studies(other);
         let (one, other) = (complete(one), complete(other));
         let pairs: Vec<(f64, f64)> =
             one.iter().filter_map(|(entrant, rows)| Some((level(rows), level(other.get(entrant)?)))).collect();
@@ -118,7 +121,23 @@ fn how_rankings_carry_over_follows_from_the_comparisons() {
             0 => format!("- {what}: not run yet.\n"),
             n => {
                 let (rho, low, high) = spearman(&pairs);
-                format!("- {what}: Spearman's ρ = {rho:.2} (95 % interval {low:.2} to {high:.2}), {n} entrants.\n")
+                let how_far = if done == all {
+                    format!("95 % interval {low:.2} to {high:.2}")
+                } else {
+                    format!("after {done} of {all} studies, no interval yet")
+                };
+                // How far chance moves it: the same order of the first, and single studies of the second.
+                let seeds =
+                    other.values().next().map(|rows| rows.keys().copied().collect::<Vec<_>>()).unwrap_or_default();
+                let of_study = |seed: &u64| {
+                    let both = |(entrant, rows)| Some((level(rows), accuracy(other.get(entrant)?.get(seed)?)));
+                    format!("{:.2}", spearman(&one.iter().filter_map(both).collect::<Vec<_>>()).0)
+                };
+                let studies: Vec<String> = seeds.iter().map(of_study).collect();
+                let studies = studies.join(", ");
+                format!(
+                    "- {what}: Spearman's ρ = {rho:.2} ({how_far}), {n} entrants; with each study of the second alone {studies}.\n"
+                )
             }
         };
     }
