@@ -133,7 +133,7 @@ fn grid_panels(group: &Group<'_>) -> Vec<Panel> {
     order.iter().filter(has_enough).map(panel).collect()
 }
 
-/// The same accuracies in all panels. Those far below most lie at the foot, with what diverged.
+/// The same accuracies in all panels. Those far below most lie on the lower edge, with what diverged.
 fn share_axes(panels: &mut [Panel]) {
     let dots = || panels.iter().flat_map(|panel| &panel.dots);
     let known: Vec<f64> = dots().filter(|dot| dot.look != DotLook::Diverged).map(|dot| dot.at.1).collect();
@@ -196,7 +196,7 @@ impl Trials {
             return;
         }
         let rows = self.panels.len().div_ceil(5) as u32;
-        let title = format!("{}{}; far lower ones lie at the foot", self.title(), self.line());
+        let title = format!("{}{}; far lower ones lie on the lower edge", self.title(), self.line());
         picture.figure(&Figure { title, panels: self.panels.clone(), size: (1500, 60 + rows * 200) });
         picture.legend(&self.looks());
         if let Some(best) = &self.best {

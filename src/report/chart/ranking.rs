@@ -129,22 +129,32 @@ impl Claim {
 }
 
 impl RankedGroup {
-    /// The accuracies that the rows are drawn between. One that is ruled out and far behind does not press the others
-    /// together: it lies on the lower edge. Of one that may be the best, every result is shown.
+    /// The accuracies that the rows are drawn between. One that cannot be the best and is far behind does not press the others
+    /// together: it lies on the lower edge. Of one that may be the best, every result is shown. An interval that is much wider than most
+    /// goes on beyond the axis.
     pub fn axis(&self) -> Axis {
-        let ends = |row: &RankedRow| {
-            let (low, high) = row.interval.unwrap_or((f64::NAN, f64::NAN));
-            row.dots.iter().copied().chain([low, high]).chain(row.mean).collect::<Vec<_>>()
-        };
+        /// What is far behind is cut off if it would make the axis longer by this factor.
+        const FAR: f64 = 2.0;
+        /// How far beyond the results intervals are shown, in halves of the median one.
+        const REACH: f64 = 2.0;
+        let results = |row: &RankedRow| row.dots.iter().copied().chain(row.mean).collect::<Vec<_>>();
         let means: Vec<f64> = self.rows.iter().filter_map(|row| row.mean).collect();
         let best = means.iter().copied().fold(f64::NEG_INFINITY, f64::max);
         let gap = median(&means).map_or(f64::INFINITY, |middle| best - middle);
         let least = if gap > 0.0 { best - 4.0 * gap } else { f64::NEG_INFINITY };
-        let stands = |row: &&RankedRow| matches!(row.claim, Claim::Winner | Claim::MayBeBest | Claim::None);
-        let shown = self.rows.iter().filter(stands).flat_map(|row| row.dots.iter().copied().chain(row.mean));
-        let least = shown.fold(least, f64::min);
-        let values = || self.rows.iter().flat_map(ends).filter(|value| value.is_finite());
-        let shown = Axis::fit(AxisScale::Linear, values().map(|value| value.clamp(least, 100.0)), 0.03);
+        let may_lead = |row: &&RankedRow| matches!(row.claim, Claim::Winner | Claim::MayBeBest);
+        let least = self.rows.iter().filter(may_lead).flat_map(results).fold(least, f64::min);
+        let all: Vec<f64> = self.rows.iter().flat_map(results).collect();
+        let (lowest, highest) =
+            (all.iter().copied().fold(f64::INFINITY, f64::min), all.iter().copied().fold(f64::NEG_INFINITY, f64::max));
+        let intervals = || self.rows.iter().filter_map(|row| row.interval);
+        let halves: Vec<f64> = intervals().map(|(low, high)| (high - low) / 2.0).collect();
+        let reach = REACH * median(&halves).unwrap_or(0.0);
+        let is_cut = lowest < least && highest - lowest > FAR * (highest - least);
+        let low = if is_cut { least } else { lowest - reach };
+        let high = (highest + reach).min(100.0);
+        let values = all.into_iter().chain(intervals().flat_map(<[f64; 2]>::from)).filter(|value| value.is_finite());
+        let shown = Axis::fit(AxisScale::Linear, values.map(|value| value.max(low).min(high)), 0.03);
         Axis::between(AxisScale::Linear, shown.low.max(0.0), shown.high.min(100.5))
     }
 
@@ -371,5 +381,54 @@ fn draw_sign(shapes: &mut Vec<Drawn>, at: Point, claim: Claim) {
             let diamond = |r: f64| [(0.0, -r), (r, 0.0), (0.0, r), (-r, 0.0)];
             shapes.extend([polygon(&diamond(6.2), colour), polygon(&diamond(3.6), WHITE)]);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn row(claim: Claim, dots: &[f64]) -> RankedRow {
+        let (low, high) = (dots[0].min(dots[1]), dots[0].max(dots[1]));
+        let mean = f64::midpoint(low, high);
+        RankedRow {
+            name: String::new(),
+            under: String::new(),
+            rate: String::new(),
+            short_rate: String::new(),
+            value: String::new(),
+            mean: Some(mean),
+            interval: Some((2.0 * low - mean, 2.0 * high - mean)),
+            dots: dots.to_vec(),
+            claim,
+        }
+    }
+
+    fn ends(rows: Vec<RankedRow>) -> (f64, f64) {
+        let axis = RankedGroup { rows, ..RankedGroup::default() }.axis();
+        (axis.low, axis.high)
+    }
+
+    #[test]
+    fn of_few_entrants_one_that_is_ruled_out_is_shown_unless_it_takes_half_of_the_room() {
+        let others = |claim| vec![row(claim, &[72.0, 76.0]), row(claim, &[70.0, 73.0])];
+        let with = |behind: [f64; 2]| ends([others(Claim::MayBeBest), vec![row(Claim::RuledOut, &behind)]].concat());
+        assert!(with([63.0, 67.0]).0 < 63.0, "{:?}", with([63.0, 67.0]));
+        assert!(with([9.0, 11.0]).0 > 60.0, "{:?}", with([9.0, 11.0]));
+        // While runs are missing, nothing is ruled out.
+        let under_way = ends([others(Claim::None), vec![row(Claim::None, &[9.0, 11.0])]].concat());
+        assert!(under_way.0 > 60.0, "{under_way:?}");
+        let may_lead = ends([others(Claim::MayBeBest), vec![row(Claim::MayBeBest, &[9.0, 11.0])]].concat());
+        assert!(may_lead.0 < 9.0, "{may_lead:?}");
+    }
+
+    #[test]
+    fn one_wide_interval_does_not_set_the_axis_and_those_alike_are_shown_whole() {
+        let mut rows = vec![row(Claim::None, &[72.0, 74.0]); 3];
+        let (low, high) = ends(rows.clone());
+        assert!(low < 71.0 && high > 75.0, "{low} to {high}");
+        rows[2].interval = Some((0.0, 100.0));
+        let (low, high) = ends(rows);
+        assert!(low > 65.0 && high < 85.0, "{low} to {high}");
     }
 }
