@@ -11,13 +11,17 @@ use crate::stats::verdict::{FEWEST, Standing};
 const MOST_ROWS: usize = 50;
 
 /// What the dots and bars are.
-fn note(unit: Unit) -> String {
+fn note(unit: Unit, under_way: bool) -> String {
     let (results, same) = match unit {
         Unit::Seed => ("single results", "seeds"),
         Unit::Study => ("results of single studies", "studies"),
     };
+    let peak = "Peak: the highest rate; if it was tuned, the median of the chosen ones (lowest to highest).";
+    if under_way {
+        return format!("{peak} Dots: the {results}. Intervals are drawn once no run is missing.");
+    }
     format!(
-        "Peak: the highest rate; if it was tuned, the median of the chosen ones (lowest to highest). Dots: the {results}. \
+        "{peak} Dots: the {results}. \
          Bars: the 95 % interval of each mean by itself (Student's t), from three {same} on. Verdicts compare in pairs with \
          the same {same}: intervals that overlap do not mean that nothing is claimed."
     )
@@ -32,18 +36,18 @@ pub fn of(groups: &[Group<'_>], title: &str) -> Ranking {
             .iter()
             .zip(claims(group))
             .take(MOST_ROWS)
-            .map(|(analysis, claim)| row(analysis, claim))
+            .map(|(analysis, claim)| row(analysis, claim, group.under_way))
             .collect(),
         more: group.analyses.len().saturating_sub(MOST_ROWS),
     };
     Ranking {
         title: title.to_string(),
         groups: groups.iter().map(ranked).collect(),
-        note: note(groups.first().map_or(Unit::Seed, |group| group.unit)),
+        note: note(groups.first().map_or(Unit::Seed, |group| group.unit), groups.iter().any(|group| group.under_way)),
     }
 }
 
-fn row(analysis: &Analysis<'_>, claim: Claim) -> RankedRow {
+fn row(analysis: &Analysis<'_>, claim: Claim, under_way: bool) -> RankedRow {
     let entrant = &analysis.entrant;
     // A grid has it in the name.
     let is_own = entrant.rate.to_bits() == entrant.lr.to_bits();
@@ -61,7 +65,9 @@ fn row(analysis: &Analysis<'_>, claim: Claim) -> RankedRow {
             None => percent(analysis.val_accuracy),
         },
         mean: analysis.val_accuracy.map(|summary| in_percent(summary.mean)),
-        interval: interval(analysis.val_accuracy).map(|(low, high)| (in_percent(low), in_percent(high))),
+        // One that is looked at again and again while results come in excludes the truth too often.
+        interval: interval(analysis.val_accuracy.filter(|_| !under_way))
+            .map(|(low, high)| (in_percent(low), in_percent(high))),
         dots: Some(results).filter(|results| results.len() > 1).unwrap_or_default(),
         claim,
     }
