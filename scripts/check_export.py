@@ -4,6 +4,7 @@
     python scripts/check_export.py target/release/lrsched            # checks
     python scripts/check_export.py target/release/lrsched --write    # also writes the table in docs/EXPORT.md
     python scripts/check_export.py target/release/lrsched --lr=1     # at another rate: whole numbers must be written as floats
+    python scripts/check_export.py target/release/lrsched --steps=41    # 41 times the reciprocal of 41 is below 1
 
 Made with torch 2.15.0, keras 3.15.1 (on jax 0.10.2), optax 0.2.8, lightning 2.6.6, timm 1.0.31, transformers 5.24.0, schedulefree 1.4.1 and
 prodigyopt 1.1.2 from PyPI. optax is set to float64; its own schedules and all of Keras compute in float32 all the same, and are compared to 1e-6 of the highest rate.
@@ -36,7 +37,9 @@ import torch
 
 keras.config.set_floatx("float64")
 
-LR, EPOCHS, STEPS = next((float(argument[5:]) for argument in sys.argv if argument.startswith("--lr=")), 0.2), 6, 7
+LR = next((float(argument[5:]) for argument in sys.argv if argument.startswith("--lr=")), 0.2)
+STEPS = next((int(argument[8:]) for argument in sys.argv if argument.startswith("--steps=")), 7)
+EPOCHS = 6
 SAME = 1e-9
 # Of schedules that compute in float32, whatever they are told.
 SAME_32 = 1e-6

@@ -323,7 +323,7 @@ impl Course {
             let why = match (recipe.schedule.is_sequence(), recipe.run.semantics) {
                 (false, Semantics::Keras) if spec.name() == "cosine-restarts" => "Keras computes it in 32 bits",
                 _ if spec.name() == "cosine-restarts" => "it has too many cycles of different lengths",
-                _ if spec.name() == "expr" => "it is too long",
+                _ if spec.name() == "expr" => "it is too long, or nests too many quotients",
                 _ => "it depends on metrics",
             };
             Cannot::new(format!("{framework} cannot follow {spec}: {why}, and there is no class for it"))
@@ -338,8 +338,8 @@ impl Course {
 fn check_values(program: &Program, spec: &Spec, framework: &str, dialect: Dialect) -> Result<(), Cannot> {
     let Some(step) = program.differs_in(dialect) else { return Ok(()) };
     let why = match dialect {
-        Dialect::Python => "a part of it is infinite or undefined, and Python raises an error",
-        _ => "a part of it is undefined, and min, max and signum treat that otherwise",
+        Dialect::Python => "a part of it is infinite or undefined, and Python raises an error or returns another rate",
+        _ => "a part of it is infinite or undefined in 32 bits, and it returns another rate",
     };
     let what = format!("{framework} cannot follow {spec}: at step {step} {why}");
     Err(Cannot::but(what, "bound that part, as in exp(min(x, 700)) or sqrt(max(x, 0))"))

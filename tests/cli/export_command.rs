@@ -131,6 +131,9 @@ fn numbers_of_a_snippet_are_floats_and_functions_those_of_the_schedule() {
         ),
         (&["--to", "candle", "--schedule", "expr:lr*0.5^(6%4)"], "f64::powf(0.5, f64::rem_euclid(6.0, 4.0))"),
         (&["--to", "burn", "--schedule", "expr:lr+(t-3)^2"], "(t - 3.0).powf(2.0)"),
+        // A compiled 41 / 41 may be less than 1.
+        (&["--to", "optax", "--schedule", "expr:lr*0.5^e"], "jnp.floor_divide(step, 7.0)"),
+        (&["--to", "keras", "--schedule", "expr:lr*0.5^e"], "ops.floor_divide(step, 7.0)"),
         (&["--to", "optax", "--schedule", "expr:2+signum(t-2)"], "jnp.copysign(1.0, step - 2.0)"),
         (&["--to", "keras", "--schedule", "expr:2+signum(t-2)"], "ops.where(step - 2.0 < 0.0, -1.0, 1.0)"),
         (
@@ -181,13 +184,13 @@ fn what_a_framework_cannot_do_is_said_in_one_line() {
         (
             &["--schedule", "expr:lr/(1+2^(t-100))", "--epochs", "200", "--steps-per-epoch", "10", "--to", "torch"],
             1,
-            "torch cannot follow expr:expr=lr/(1+2^(t-100)): at step 1124 a part of it is infinite or undefined, and Python raises an error; \
+            "torch cannot follow expr:expr=lr/(1+2^(t-100)): at step 1124 a part of it is infinite or undefined, and Python raises an error or returns another rate; \
              bound that part, as in exp(min(x, 700)) or sqrt(max(x, 0)); as it is, it can be exported to keras, optax, candle or burn",
         ),
         (
             &["--schedule", "expr:max(0.1,sqrt(t-5))", "--to", "optax"],
             1,
-            "optax cannot follow expr:expr=max(0.1,sqrt(t-5)): at step 0 a part of it is undefined, and min, max and signum treat that otherwise",
+            "optax cannot follow expr:expr=max(0.1,sqrt(t-5)): at step 0 a part of it is infinite or undefined in 32 bits, and it returns another rate",
         ),
         (
             &["--schedule", "plateau", "--to", "keras"],

@@ -80,6 +80,12 @@ fn it_is_known_where_another_language_would_stop_or_return_something_else() {
         ("expr:max(0.1,(t-5)^0.5)", Some(0), Some(0)),
         ("constant:for=5;expr:max(0.1,sqrt(5-t))", Some(56), Some(56)),
         ("expr:lr*(2+max(0,signum(asin(t))))", Some(2), Some(2)),
+        // exp(89) is too large for f32.
+        ("expr:lr*exp(min(t,500)-100)/(1+exp(min(t,500)-100))", None, Some(189)),
+        // 0/0 in the first epoch; Python's min returns its first argument then, as Rust's.
+        ("expr:lr*min(1,t/(e*S))", None, Some(0)),
+        ("expr:lr*min(t/(e*S),1)", Some(0), Some(0)),
+        ("expr:lr*min(1,sqrt(10/t))", None, None),
         // Both stop nowhere: a division by 0 is written as a choice, and what is not chosen is not computed.
         ("expr:lr*min(1, 3/t)", None, None),
         ("expr:lr*min(t^-0.5, t*20^-1.5)", None, None),

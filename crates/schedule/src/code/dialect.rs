@@ -161,6 +161,14 @@ impl Dialect {
             Self::Jax => "jnp",
             _ => "ops",
         };
+        // A compiler may multiply by the reciprocal, which can miss a whole quotient by its last bit: 41 / 41 < 1. This one is exact.
+        if let ("floor" | "ceil", true, [Expression::Binary("/", a, b)]) = (name, self.is_traced(), arguments) {
+            let (a, b) = (self.write(a, t).0, self.write(b, t).0);
+            return match name {
+                "floor" => (format!("{module}.floor_divide({a}, {b})"), Binds::Atom),
+                _ => (format!("-{module}.floor_divide(-({a}), {b})"), Binds::Negation),
+            };
+        }
         let text = match (name, self) {
             ("ln" | "log", _) => format!("{module}.log({all})"),
             ("min" | "max", Self::Python) => format!("{name}({all})"),

@@ -73,29 +73,38 @@ impl Expression {
         }
     }
 
-    /// Its value at step `t`, if a program in `dialect` has the same; `None` where that raises an error instead, or follows another rule
-    /// for what is not a number.
-    pub(crate) fn same_in(&self, dialect: Dialect, t: f64) -> Option<f64> {
-        // Python raises an error where a function or an operator leaves the finite numbers. Sums and products do not.
+    /// Its value at step `t` as a program in `dialect` has it: in f32 if that computes with arrays, as they do by default. `None` where it
+    /// raises an error instead, or follows another rule for what is not a number.
+    pub(crate) fn value_in(&self, dialect: Dialect, t: f64) -> Option<f64> {
+        // Python raises an error where a function leaves the finite numbers. Sums and products do not.
         let raises = dialect == Dialect::Python;
-        match self {
+        let value = match self {
             Self::Number(_) | Self::Step => Some(self.at(t)),
             Self::Call(name, arguments) => {
                 let arguments: Vec<f64> =
-                    arguments.iter().map(|argument| argument.same_in(dialect, t)).collect::<Option<_>>()?;
+                    arguments.iter().map(|argument| argument.value_in(dialect, t)).collect::<Option<_>>()?;
                 let value = crate::schedules::expr::call(name, &arguments);
                 let same = match *name {
-                    // Rust's leave out what is not a number.
-                    "min" | "max" | "signum" => {
-                        dialect == Dialect::Rust || !arguments.iter().any(|argument| argument.is_nan())
+                    // Rust's leave out what is not a number; Python's keep it if it comes first.
+                    "min" | "max" if !value.is_nan() => match dialect {
+                        Dialect::Rust => true,
+                        Dialect::Python => !arguments[0].is_nan(),
+                        Dialect::Jax | Dialect::Keras => !arguments.iter().any(|argument| argument.is_nan()),
+                    },
+                    "signum" => dialect == Dialect::Rust || !value.is_nan(),
+                    "floor" | "ceil" | "trunc" | "round" | "fract" | "sin" | "cos" | "tan" => {
+                        !raises || value.is_finite()
                     }
-                    "abs" => true,
-                    _ => !raises || value.is_finite(),
+                    // The root of infinity is infinite in Python, too, and what is not a number stays so.
+                    _ => {
+                        let infinite = value.is_infinite() && arguments.iter().any(|argument| argument.is_infinite());
+                        !raises || value.is_finite() || infinite || arguments.iter().any(|argument| argument.is_nan())
+                    }
                 };
                 same.then_some(value)
             }
             Self::Binary(sign, a, b) => {
-                let (a, b) = (a.same_in(dialect, t)?, b.same_in(dialect, t)?);
+                let (a, b) = (a.value_in(dialect, t)?, b.value_in(dialect, t)?);
                 let value = crate::schedules::expr::apply(sign, a, b);
                 let same = match *sign {
                     "/" | "%" => !raises || b != 0.0,
@@ -106,10 +115,12 @@ impl Expression {
             }
             Self::Choice(choice) => {
                 let [condition, then, otherwise] = &**choice;
-                let holds = condition.same_in(dialect, t)? != 0.0;
-                if holds { then.same_in(dialect, t) } else { otherwise.same_in(dialect, t) }
+                let holds = condition.value_in(dialect, t)? != 0.0;
+                if holds { then.value_in(dialect, t) } else { otherwise.value_in(dialect, t) }
             }
-        }
+        };
+        let narrows = matches!(dialect, Dialect::Jax | Dialect::Keras);
+        value.map(|value| if narrows { f64::from(value as f32) } else { value })
     }
 
     /// The number of its numbers, steps, calls and operators.

@@ -59,8 +59,8 @@ impl Program {
         code.rate.at(t)
     }
 
-    /// The first step at which a program in `dialect` raises an error instead of returning [`rate`](Self::rate) or a momentum, or follows
-    /// another rule for what is not a number.
+    /// The first step at which a program in `dialect` raises an error instead of returning [`rate`](Self::rate) or a momentum, follows
+    /// another rule for what is not a number, or overflows in the f32 that it computes in.
     pub fn differs_in(&self, dialect: Dialect) -> Option<u64> {
         // Sums, products and steps are the same everywhere.
         let may = |code: &Expression| {
@@ -77,7 +77,7 @@ impl Program {
         }
         (0..=self.last).find(|step| {
             let (code, t) = self.code_at(*step);
-            all(code, &|code| code.same_in(dialect, t).is_none())
+            all(code, &|code| !code.value_in(dialect, t).is_some_and(f64::is_finite))
         })
     }
 
