@@ -36,6 +36,9 @@ name_of() {
     esac
 }
 
+# Dataset, epochs, rate, schedule and seed are in the name of a run's folder.
+same_settings "$out" "--progress none" || exit 1
+
 failed=0
 echo "lr,schedule,seed,val_accuracy,exit_code"
 for rate in $rates; do

@@ -136,7 +136,7 @@ fn how_rankings_carry_over_follows_from_the_comparisons() {
                 let studies: Vec<String> = seeds.iter().map(of_study).collect();
                 let studies = studies.join(", ");
                 format!(
-                    "- {what}: Spearman's ρ = {rho:.2} ({how_far}), {n} entrants; with each study of the second alone {studies}.\n"
+                    "- {what}: Spearman's ρ = {rho:.2} ({how_far}), {n} entrants; with each study of the second comparison alone {studies}.\n"
                 )
             }
         };
