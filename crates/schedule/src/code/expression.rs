@@ -1,6 +1,7 @@
 //! An expression of the step.
 
 use super::Dialect;
+use crate::schedules::expr;
 
 /// An expression of t, the step on the clock of its schedule. Its operators are those of the schedule `expr`; a comparison is 1 or 0.
 #[derive(Debug, Clone, PartialEq)]
@@ -63,9 +64,9 @@ impl Expression {
             Self::Step => t,
             Self::Call(name, arguments) => {
                 let arguments: Vec<f64> = arguments.iter().map(|argument| argument.at(t)).collect();
-                crate::schedules::expr::call(name, &arguments)
+                expr::call(name, &arguments)
             }
-            Self::Binary(sign, a, b) => crate::schedules::expr::apply(sign, a.at(t), b.at(t)),
+            Self::Binary(sign, a, b) => expr::apply(sign, a.at(t), b.at(t)),
             Self::Choice(choice) => {
                 let [condition, then, otherwise] = &**choice;
                 if condition.at(t) == 0.0 { otherwise.at(t) } else { then.at(t) }
@@ -76,43 +77,14 @@ impl Expression {
     /// Its value at step `t` as a program in `dialect` has it: in f32 if that computes with arrays, as they do by default. `None` where it
     /// raises an error instead, or follows another rule for what is not a number.
     pub(crate) fn value_in(&self, dialect: Dialect, t: f64) -> Option<f64> {
-        // Python raises an error where a function leaves the finite numbers. Sums and products do not.
-        let raises = dialect == Dialect::Python;
         let value = match self {
             Self::Number(_) | Self::Step => Some(self.at(t)),
             Self::Call(name, arguments) => {
                 let arguments: Vec<f64> =
                     arguments.iter().map(|argument| argument.value_in(dialect, t)).collect::<Option<_>>()?;
-                let value = crate::schedules::expr::call(name, &arguments);
-                let same = match *name {
-                    // Rust's leave out what is not a number; Python's keep it if it comes first.
-                    "min" | "max" if !value.is_nan() => match dialect {
-                        Dialect::Rust => true,
-                        Dialect::Python => !arguments[0].is_nan(),
-                        Dialect::Jax | Dialect::Keras => !arguments.iter().any(|argument| argument.is_nan()),
-                    },
-                    "signum" => dialect == Dialect::Rust || !value.is_nan(),
-                    "floor" | "ceil" | "trunc" | "round" | "fract" | "sin" | "cos" | "tan" => {
-                        !raises || value.is_finite()
-                    }
-                    // The root of infinity is infinite in Python, too, and what is not a number stays so.
-                    _ => {
-                        let infinite = value.is_infinite() && arguments.iter().any(|argument| argument.is_infinite());
-                        !raises || value.is_finite() || infinite || arguments.iter().any(|argument| argument.is_nan())
-                    }
-                };
-                same.then_some(value)
+                expr::call_in(dialect, name, &arguments)
             }
-            Self::Binary(sign, a, b) => {
-                let (a, b) = (a.value_in(dialect, t)?, b.value_in(dialect, t)?);
-                let value = crate::schedules::expr::apply(sign, a, b);
-                let same = match *sign {
-                    "/" | "%" => !raises || b != 0.0,
-                    "^" | "**" => !raises || value.is_finite() || !a.is_finite() || !b.is_finite(),
-                    _ => true,
-                };
-                same.then_some(value)
-            }
+            Self::Binary(sign, a, b) => expr::apply_in(dialect, sign, a.value_in(dialect, t)?, b.value_in(dialect, t)?),
             Self::Choice(choice) => {
                 let [condition, then, otherwise] = &**choice;
                 let holds = condition.value_in(dialect, t)? != 0.0;

@@ -12,6 +12,7 @@ pub use known::{Cycled, Known, Swing};
 pub(crate) use scalar::Scalar;
 
 use crate::Schedule;
+use crate::schedules::expr;
 
 /// The rates of a formula as expressions of the step on its own clock.
 #[derive(Debug, Clone, PartialEq)]
@@ -66,7 +67,7 @@ impl Program {
         let may = |code: &Expression| {
             code.any(&|part| match part {
                 Expression::Call(..) => true,
-                Expression::Binary(sign, ..) => matches!(*sign, "/" | "%" | "^" | "**"),
+                Expression::Binary(sign, ..) => expr::may_differ(sign),
                 _ => false,
             })
         };

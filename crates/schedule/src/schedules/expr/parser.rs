@@ -1,163 +1,15 @@
-//! The rate as an arbitrary expression of the clock.
+//! The text of an expression as instructions.
 
-use crate::builder::{Builder, setters};
-use crate::code::{Code as RateCode, Expression};
+use super::functions::{
+    Apply, COMPARISON, CONSTANTS, FUNCTIONS, Function, NEGATION, OPERATORS, Operator, POWER, PREFIX, VARIABLES,
+    Variable,
+};
 use crate::error::UsageError;
 use crate::hint::did_you_mean;
-use crate::spec::{Entry, Parameter, ParameterKind};
-use crate::{Formula, Outline, Rates, ScheduleRow, Semantics};
-use std::f64::consts::{PI, TAU};
-
-/// Any expression, like a lambda in Keras's `LearningRateScheduler` or PyTorch's `LambdaLR`.
-///
-/// ```text
-/// lr*0.5^floor((1+epoch)/10)
-/// ```
-///
-/// | variable      | meaning                               |
-/// |---------------|---------------------------------------|
-/// | `lr`          | base learning rate                    |
-/// | `t`, `step`   | step, 0-based                         |
-/// | `e`, `epoch`  | epoch, 0-based (not Euler's number)   |
-/// | `T`           | steps of the run                      |
-/// | `S`           | steps per epoch                       |
-/// | `epochs`      | epochs of the run                     |
-///
-/// With + − * / % ^ (or `**`), comparisons that give 1 or 0 and do not chain, `min(a, b)`, `max(a, b)`, `floor`, `ceil`, `round`, `abs`,
-/// `sqrt`, `exp`, `ln`, `log2`, `log10`, `sin`, `cos`, `tan`, `tanh` and more, and `PI`. −a^b is −(a^b) and a^b^c is
-/// a^(b^c), as in Python. a·b/c is computed as a·(b/c), and a + b − c as a + (b − c), which affects only the last
-/// digit. After a warm-up or in a sequence, the variables are relative to the schedule's own clock.
-///
-#[doc = include_str!("../../pictures/expr.svg")]
-///
-/// Draw it: `lrsched show --schedule 'expr:lr*0.5^floor((1+epoch)/10)'`
-///
-/// # Errors
-/// An invalid expression, an unknown variable, or a rate that is negative or not finite at any step of the run.
-///
-/// ```
-/// use lrsched_schedule::{Schedule, RunShape};
-/// let schedule = Schedule::build(&"expr:lr*max(0.1, 1-t/T)*(e<3)".parse()?, &RunShape::new(0.4, 4, 10))?;
-/// assert_eq!([0, 20, 29, 30].map(|t| schedule.at(t).learning_rate), [0.4, 0.2, 0.4 * (1.0 - 29.0 / 40.0), 0.0]);
-/// # Ok::<(), lrsched_schedule::UsageError>(())
-/// ```
-#[derive(Debug, Clone)]
-pub struct Expr(Builder);
-
-setters!(Expr, "expr", expr: expression);
-
-#[derive(Debug, Clone)]
-struct Curve {
-    /// In postfix order: an operator comes after its operands.
-    code: Vec<Code>,
-    lr: f64,
-    /// S.
-    steps_per_epoch: u64,
-    /// T.
-    horizon: u64,
-}
-
-#[derive(Debug, Clone, Copy)]
-enum Variable {
-    Lr,
-    Step,
-    Epoch,
-    TotalSteps,
-    StepsPerEpoch,
-    Epochs,
-}
-
-const VARIABLES: [(&str, Variable); 8] = [
-    ("lr", Variable::Lr),
-    ("t", Variable::Step),
-    ("step", Variable::Step),
-    ("e", Variable::Epoch),
-    ("epoch", Variable::Epoch),
-    ("T", Variable::TotalSteps),
-    ("S", Variable::StepsPerEpoch),
-    ("epochs", Variable::Epochs),
-];
-
-const CONSTANTS: [(&str, f64); 4] = [("PI", PI), ("π", PI), ("TAU", TAU), ("τ", TAU)];
-
-#[derive(Debug, Clone, Copy)]
-enum Function {
-    Of1(fn(f64) -> f64),
-    Of2(fn(f64, f64) -> f64),
-    /// Takes two or more arguments, folded from the left.
-    Fold(fn(f64, f64) -> f64),
-}
-
-const FUNCTIONS: [(&str, Function); 29] = [
-    ("min", Function::Fold(f64::min)),
-    ("max", Function::Fold(f64::max)),
-    ("floor", Function::Of1(f64::floor)),
-    ("ceil", Function::Of1(f64::ceil)),
-    ("round", Function::Of1(f64::round)),
-    ("trunc", Function::Of1(f64::trunc)),
-    ("fract", Function::Of1(f64::fract)),
-    ("abs", Function::Of1(f64::abs)),
-    ("signum", Function::Of1(f64::signum)),
-    ("sqrt", Function::Of1(f64::sqrt)),
-    ("cbrt", Function::Of1(f64::cbrt)),
-    ("exp", Function::Of1(f64::exp)),
-    ("ln", Function::Of1(f64::ln)),
-    ("log", Function::Of1(f64::ln)),
-    ("log2", Function::Of1(f64::log2)),
-    ("log10", Function::Of1(f64::log10)),
-    ("sin", Function::Of1(f64::sin)),
-    ("cos", Function::Of1(f64::cos)),
-    ("tan", Function::Of1(f64::tan)),
-    ("asin", Function::Of1(f64::asin)),
-    ("acos", Function::Of1(f64::acos)),
-    ("atan", Function::Of1(f64::atan)),
-    ("atan2", Function::Of2(f64::atan2)),
-    ("sinh", Function::Of1(f64::sinh)),
-    ("cosh", Function::Of1(f64::cosh)),
-    ("tanh", Function::Of1(f64::tanh)),
-    ("asinh", Function::Of1(f64::asinh)),
-    ("acosh", Function::Of1(f64::acosh)),
-    ("atanh", Function::Of1(f64::atanh)),
-];
-
-#[derive(Debug, Clone, Copy)]
-struct Operator {
-    sign: &'static str,
-    /// Precedence level.
-    level: u8,
-    apply: fn(f64, f64) -> f64,
-}
-
-const fn operator(sign: &'static str, level: u8, apply: fn(f64, f64) -> f64) -> Operator {
-    Operator { sign, level, apply }
-}
-
-const COMPARISON: u8 = 0;
-const NEGATION: u8 = 5;
-const POWER: u8 = 6;
-/// A function applied without brackets.
-const PREFIX: u8 = 7;
-
-/// A sign that is a prefix of another one comes after it.
-const OPERATORS: [Operator; 13] = [
-    operator("**", POWER, f64::powf),
-    operator("^", POWER, f64::powf),
-    operator("/", 4, |a, b| a / b),
-    operator("*", 3, |a, b| a * b),
-    operator("%", 3, f64::rem_euclid),
-    operator("-", 2, |a, b| a - b),
-    operator("+", 1, |a, b| a + b),
-    operator("<=", COMPARISON, |a, b| f64::from(a <= b)),
-    operator("<", COMPARISON, |a, b| f64::from(a < b)),
-    operator(">=", COMPARISON, |a, b| f64::from(a >= b)),
-    operator(">", COMPARISON, |a, b| f64::from(a > b)),
-    operator("==", COMPARISON, |a, b| f64::from(a == b)),
-    operator("!=", COMPARISON, |a, b| f64::from(a != b)),
-];
 
 /// One instruction of a stack machine.
 #[derive(Debug, Clone, Copy)]
-enum Code {
+pub(super) enum Code {
     Number(f64),
     Variable(Variable),
     /// The name of a function of one argument; `-` negates.
@@ -166,163 +18,9 @@ enum Code {
     Binary(&'static str, fn(f64, f64) -> f64),
 }
 
-pub(super) const ROWS: &[ScheduleRow] = &[ScheduleRow {
-    entry: Entry {
-        name: "expr",
-        summary: "any expression of lr, t or step and e or epoch (both from 0), T (steps of the run), S (steps per epoch), epochs",
-        formula: "for example lr*0.5^floor((1+epoch)/10)",
-        parameters: &[Parameter::new(
-            "expr",
-            ParameterKind::Expression,
-            "lr*(1-t/T)",
-            "the expression; + - * / % ^, comparisons, min(a,b), max(a,b), floor, exp, cos, sqrt, PI, ...",
-        )],
-        source: "Keras LearningRateScheduler; PyTorch LambdaLR",
-        entrant: Some("expr:lr*sqrt(1-t/T)"),
-    },
-    frameworks: Semantics::FRAMEWORKS,
-    build: |a| {
-        let code = Parser::new(&a.expression("expr"))?.parse()?;
-        Ok(Box::new(Curve { code, lr: a.lr, steps_per_epoch: a.steps_per_epoch, horizon: a.horizon }))
-    },
-}];
-
-impl Curve {
-    fn value(&self, variable: Variable, t: u64) -> f64 {
-        match variable {
-            Variable::Lr => self.lr,
-            Variable::Step => t as f64,
-            Variable::Epoch => (t / self.steps_per_epoch) as f64,
-            Variable::TotalSteps => self.horizon as f64,
-            Variable::StepsPerEpoch => self.steps_per_epoch as f64,
-            Variable::Epochs => self.horizon as f64 / self.steps_per_epoch as f64,
-        }
-    }
-
-    fn rate(&self, t: u64) -> f64 {
-        let mut stack: Vec<f64> = Vec::with_capacity(8);
-        for code in &self.code {
-            match *code {
-                Code::Number(number) => stack.push(number),
-                Code::Variable(variable) => stack.push(self.value(variable, t)),
-                Code::Unary(_, apply) => {
-                    if let Some(value) = stack.last_mut() {
-                        *value = apply(*value);
-                    }
-                }
-                // The parser guarantees that every instruction has its operands.
-                Code::Binary(_, apply) => {
-                    let second = stack.pop().unwrap_or(f64::NAN);
-                    if let Some(first) = stack.last_mut() {
-                        *first = apply(*first, second);
-                    }
-                }
-            }
-        }
-        // A rate of -0 becomes 0.
-        stack.pop().unwrap_or(f64::NAN) + 0.0
-    }
-}
-
-impl Curve {
-    /// The same instructions, with expressions on the stack.
-    fn expression(&self) -> Option<Expression> {
-        // A tree as deep as this prints and is dropped without a deep stack.
-        const MOST_INSTRUCTIONS: usize = 1000;
-        // A quotient repeats its operands, so that nested ones double in length with each level.
-        const MOST_PARTS: usize = 5000;
-        if self.code.len() > MOST_INSTRUCTIONS {
-            return None;
-        }
-        let mut stack: Vec<Expression> = Vec::new();
-        for code in &self.code {
-            let made = match *code {
-                Code::Number(number) => number.into(),
-                Code::Variable(Variable::Step) => Expression::Step,
-                Code::Variable(Variable::Epoch) => {
-                    Expression::Step.binary("/", (self.steps_per_epoch as f64).into()).call("floor")
-                }
-                Code::Variable(variable) => self.value(variable, 0).into(),
-                Code::Unary("-", _) => Expression::from(0.0).binary("-", stack.pop()?),
-                Code::Unary(name, _) => stack.pop()?.call(name),
-                Code::Binary(name, _) => {
-                    let (second, first) = (stack.pop()?, stack.pop()?);
-                    match name {
-                        "**" | "^" => to_the(first, second),
-                        "/" => over(first, second),
-                        _ if OPERATORS.iter().any(|operator| operator.sign == name) => first.binary(name, second),
-                        _ => Expression::Call(name, vec![first, second]),
-                    }
-                }
-            };
-            if made.parts() > MOST_PARTS {
-                return None;
-            }
-            stack.push(made);
-        }
-        stack.pop()
-    }
-}
-
-/// `a / b`, where a program may refuse to divide by 0.
-fn over(a: Expression, b: Expression) -> Expression {
-    if matches!(b, Expression::Number(_)) {
-        return a.binary("/", b);
-    }
-    let infinite = a.clone().binary("*", f64::INFINITY.into());
-    b.clone().binary("==", 0.0.into()).choose(infinite, a.binary("/", b))
-}
-
-/// `a^b`, where a program may refuse to divide by 0.
-fn to_the(a: Expression, b: Expression) -> Expression {
-    let divides = matches!(b, Expression::Number(b) if b < 0.0) && !matches!(a, Expression::Number(_));
-    let power = a.clone().binary("^", b);
-    if divides { a.binary("==", 0.0.into()).choose(f64::INFINITY.into(), power) } else { power }
-}
-
-/// The value of a function by its name.
-///
-/// # Panics
-/// There is none of this name.
-pub(crate) fn call(name: &str, arguments: &[f64]) -> f64 {
-    let function = FUNCTIONS.iter().find(|(known, _)| *known == name).map(|(_, function)| function);
-    match (function.expect("a function of the table"), arguments) {
-        (Function::Of1(apply), &[a]) => apply(a),
-        (Function::Of2(apply) | Function::Fold(apply), &[a, b]) => apply(a, b),
-        _ => panic!("{name} takes another number of arguments than {}", arguments.len()),
-    }
-}
-
-/// The value of an operator by its sign.
-///
-/// # Panics
-/// There is none of this sign.
-pub(crate) fn apply(sign: &str, a: f64, b: f64) -> f64 {
-    let operator = OPERATORS.iter().find(|operator| operator.sign == sign);
-    (operator.expect("an operator of the table").apply)(a, b)
-}
-
-impl Formula for Curve {
-    fn code(&self) -> Option<RateCode> {
-        self.expression().map(RateCode::of)
-    }
-
-    fn outline(&self) -> Outline {
-        Outline { free: true, ..Outline::default() }
-    }
-
-    fn rates(&self, t: u64) -> Rates {
-        // Only the steps of the run were checked at build time.
-        Rates::of(self.rate(t.min(self.horizon - 1)))
-    }
-
-    fn applies_lr(&self) -> bool {
-        false
-    }
-
-    fn names_lr(&self) -> bool {
-        self.code.iter().any(|code| matches!(code, Code::Variable(Variable::Lr)))
-    }
+/// The error in the text of an expression, if any.
+pub(crate) fn problem(text: &str) -> Option<UsageError> {
+    Parser::new(text).and_then(Parser::parse).err()
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -353,20 +51,14 @@ enum Waiting {
 
 #[derive(Debug, Clone, Copy)]
 struct Call {
-    name: &'static str,
-    function: Function,
+    function: &'static Function,
     /// The number of arguments begun so far.
     arguments: usize,
 }
 
-/// The error in the text of an expression, if any.
-pub(crate) fn problem(text: &str) -> Option<UsageError> {
-    Parser::new(text).and_then(Parser::parse).err()
-}
-
 /// Operator precedence parser (Dijkstra's shunting yard): linear in the length of the text, and without recursion, so
 /// that deeply nested brackets cannot overflow the stack.
-struct Parser<'a> {
+pub(super) struct Parser<'a> {
     text: &'a str,
     tokens: Vec<Placed<'a>>,
     code: Vec<Code>,
@@ -376,7 +68,7 @@ struct Parser<'a> {
 const OPERAND: &str = "a number, a variable, a function or `(`";
 
 impl<'a> Parser<'a> {
-    fn new(text: &'a str) -> Result<Self, UsageError> {
+    pub(super) fn new(text: &'a str) -> Result<Self, UsageError> {
         let mut parser = Self { text, tokens: Vec::new(), code: Vec::new(), waiting: Vec::new() };
         let mut at = 0;
         while let Some(c) = text[at..].chars().next() {
@@ -433,7 +125,7 @@ impl<'a> Parser<'a> {
         }
     }
 
-    fn parse(mut self) -> Result<Vec<Code>, UsageError> {
+    pub(super) fn parse(mut self) -> Result<Vec<Code>, UsageError> {
         let mut index = 0;
         // Whether the last operand ended in a numeric literal.
         let mut number = false;
@@ -490,17 +182,19 @@ impl<'a> Parser<'a> {
                         self.code.push(Code::Variable(*variable));
                         return Ok(index);
                     }
-                    let Some(&(name, function)) = FUNCTIONS.iter().find(|(known, _)| *known == name) else {
+                    let Some(function) = Function::named(name) else {
                         return Err(self.unknown(name, at));
                     };
                     let opens = matches!(self.tokens.get(index), Some(Placed { token: Token::Open, .. }));
-                    match function {
+                    match function.apply {
                         _ if opens => {
-                            let call = Some(Call { name, function, arguments: 1 });
+                            let call = Some(Call { function, arguments: 1 });
                             self.waiting.push(Waiting::Open { at: self.tokens[index].at, call });
                             index += 1;
                         }
-                        Function::Of1(apply) => self.waiting.push(Waiting::Unary { level: PREFIX, name, apply }),
+                        Apply::Of1(apply) => {
+                            self.waiting.push(Waiting::Unary { level: PREFIX, name: function.name, apply });
+                        }
                         _ => return Err(self.expected(&format!("`(` after {name}"), index)),
                     }
                 }
@@ -516,8 +210,8 @@ impl<'a> Parser<'a> {
 
     fn unknown(&self, name: &str, at: usize) -> UsageError {
         let variables = VARIABLES.map(|(name, _)| name);
-        let hint = did_you_mean(name, variables.into_iter().chain(FUNCTIONS.map(|(name, _)| name)));
-        let functions = FUNCTIONS.map(|(name, _)| name).join(", ");
+        let hint = did_you_mean(name, variables.into_iter().chain(FUNCTIONS.map(|function| function.name)));
+        let functions = FUNCTIONS.map(|function| function.name).join(", ");
         self.refuse(
             &format!(
                 "`{name}` is not a variable or a function{hint} (variables: {}; functions: {functions})",
@@ -561,7 +255,7 @@ impl<'a> Parser<'a> {
         let leads = |token: &Token| match token {
             Token::Open => true,
             Token::Operator(operator) => matches!(operator.sign, "+" | "-"),
-            Token::Name(name) => FUNCTIONS.iter().any(|(known, _)| known == name),
+            Token::Name(name) => Function::named(name).is_some(),
             _ => false,
         };
         let first = self.tokens[index..].iter().map(|placed| placed.token).find(|token| !leads(token));
@@ -585,8 +279,8 @@ impl<'a> Parser<'a> {
         match self.waiting.last_mut() {
             Some(Waiting::Open { call: Some(call), .. }) => {
                 call.arguments += 1;
-                if let (Function::Fold(apply), 3..) = (call.function, call.arguments) {
-                    self.code.push(Code::Binary(call.name, apply));
+                if let (Apply::Fold(apply), 3..) = (call.function.apply, call.arguments) {
+                    self.code.push(Code::Binary(call.function.name, apply));
                 }
                 Ok(())
             }
@@ -599,11 +293,11 @@ impl<'a> Parser<'a> {
         let Some(Waiting::Open { call, .. }) = self.waiting.pop() else {
             return Err(self.refuse("this `)` closes nothing", at));
         };
-        let Some(Call { name, function, arguments }) = call else { return Ok(()) };
-        let (code, takes) = match function {
-            Function::Of1(apply) => (Code::Unary(name, apply), (arguments == 1).then_some(()).ok_or("1 argument")),
-            Function::Of2(apply) => (Code::Binary(name, apply), (arguments == 2).then_some(()).ok_or("2 arguments")),
-            Function::Fold(apply) => {
+        let Some(Call { function: &Function { name, apply, .. }, arguments }) = call else { return Ok(()) };
+        let (code, takes) = match apply {
+            Apply::Of1(apply) => (Code::Unary(name, apply), (arguments == 1).then_some(()).ok_or("1 argument")),
+            Apply::Of2(apply) => (Code::Binary(name, apply), (arguments == 2).then_some(()).ok_or("2 arguments")),
+            Apply::Fold(apply) => {
                 (Code::Binary(name, apply), (arguments >= 2).then_some(()).ok_or("2 arguments or more"))
             }
         };
