@@ -14,7 +14,7 @@ use crate::number::{exact, rate, significant};
 use crate::optim;
 use crate::schedule::Semantics;
 use crate::usage;
-use crate::usage::{Usage, did_you_mean, shortened};
+use crate::usage::{Usage, named, shortened};
 use anyhow::Result;
 use clap::{Arg, ArgMatches, Command};
 use std::path::Path;
@@ -81,16 +81,7 @@ impl Format {
         [("csv", Format::Csv), ("table", Format::Table), ("png", Format::Png), ("svg", Format::Svg)];
 
     fn parse(text: &str) -> Result<Self, Usage> {
-        let names = Self::ALL.map(|(name, _)| name);
-        match Self::ALL.into_iter().find(|(name, _)| *name == text) {
-            Some((_, format)) => Ok(format),
-            None => usage!(
-                "unknown format `{text}`{} (formats: {})",
-                did_you_mean(text, names),
-                names.join(", "),
-                text = shortened(text)
-            ),
-        }
+        named("format", text, Self::ALL, |(name, _)| name).map(|(_, format)| format)
     }
 
     fn choose(given: Option<&str>, output: Option<&Path>) -> Result<Self, Usage> {

@@ -2,7 +2,7 @@
 
 use super::{MOST_STEPS, RunConfig};
 use crate::number::{exact, rate};
-use crate::optim::{Float as _, check_rate};
+use crate::optim::{Float as _, OptimizerSpec, check_rate};
 use crate::schedule::{self, Clock, Rates, Rest, RunShape, Schedule, Semantics, Spec};
 use crate::usage;
 use crate::usage::Usage;
@@ -121,12 +121,17 @@ impl Course {
         Ok(Self { scale, ..self.clone() })
     }
 
-    /// Checks that the rates of `schedule`, built from this course, can update f32 weights from step `from` on. They
-    /// may decay to any value, but the highest must be a normal number in f32.
+    /// Checks that the rates of `schedule`, built from this course, can update f32 weights from step `from` on, by each of the `optimizers`
+    /// that follow it. They may decay to any value, but the highest must be a normal number in f32.
     ///
     /// # Errors
-    /// The highest rate is too small to move any weight or too large; a momentum that rounds to 1.
-    pub fn check_rates(&self, schedule: &Schedule, from: u64) -> Result<(), Usage> {
+    /// The highest rate is too small to move any weight or too large; a momentum that rounds to 1, or that an optimizer does not take.
+    pub fn check_rates<'a>(
+        &self,
+        schedule: &Schedule,
+        from: u64,
+        optimizers: impl IntoIterator<Item = &'a OptimizerSpec>,
+    ) -> Result<(), Usage> {
         let Rates { learning_rate, momentum } = schedule.highest(from);
         let rate = learning_rate * self.scale;
         if !f32::holds(rate) {
@@ -136,7 +141,7 @@ impl Course {
             Some(momentum) if !f32::holds(momentum) || momentum as f32 >= 1.0 => {
                 usage!("{self}: momentum must be 0, or {} and below 1, got {momentum:?}", f32::rule())
             }
-            _ => Ok(()),
+            _ => optimizers.into_iter().try_for_each(|optimizer| optimizer.check_momentum(schedule, from)),
         }
     }
 

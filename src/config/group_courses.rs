@@ -172,7 +172,7 @@ impl GroupCourse {
         let own = group.schedule.clone().map(|schedule| -> Result<_, Usage> {
             let course = Course { schedule, lr, ..Course::of(config) };
             let built = course.build(config.semantics, steps_per_epoch)?;
-            course.check_rates(&built, 0)?;
+            course.check_rates(&built, 0, [&group.optimizer])?;
             Ok((course, built))
         });
         let base_lr = Course::of(config).measure(config.semantics, steps_per_epoch);

@@ -1,7 +1,6 @@
 //! Which weights of a finished run are kept.
 
-use crate::usage;
-use crate::usage::{Usage, did_you_mean, shortened};
+use crate::usage::{Usage, one_of};
 use serde::{Deserialize, Serialize};
 use std::str::FromStr;
 
@@ -33,13 +32,6 @@ impl FromStr for Keep {
     type Err = Usage;
 
     fn from_str(text: &str) -> Result<Self, Usage> {
-        match Keep::ALL.into_iter().find(|keep| keep.name() == text) {
-            Some(keep) => Ok(keep),
-            None => {
-                let names = Keep::ALL.map(Keep::name);
-                let (hint, text) = (did_you_mean(text, names), shortened(text));
-                usage!("keep must be one of {}; got `{text}`{hint}", names.join(", "))
-            }
-        }
+        one_of("keep", text, Keep::ALL, Keep::name)
     }
 }

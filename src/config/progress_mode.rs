@@ -1,7 +1,6 @@
 //! How progress is shown.
 
-use crate::usage;
-use crate::usage::{Usage, did_you_mean, shortened};
+use crate::usage::{Usage, one_of};
 use std::str::FromStr;
 
 /// `--progress`.
@@ -36,13 +35,6 @@ impl FromStr for ProgressMode {
     type Err = Usage;
 
     fn from_str(text: &str) -> Result<Self, Usage> {
-        match ProgressMode::ALL.into_iter().find(|mode| mode.name() == text) {
-            Some(mode) => Ok(mode),
-            None => {
-                let names = ProgressMode::ALL.map(ProgressMode::name);
-                let hint = did_you_mean(text, names);
-                usage!("progress is one of {}; got `{}`{hint}", names.join(", "), shortened(text))
-            }
-        }
+        one_of("progress", text, ProgressMode::ALL, ProgressMode::name)
     }
 }

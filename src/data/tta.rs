@@ -1,8 +1,7 @@
 //! Test-time augmentation: several views of each image, whose logits are averaged.
 
 use super::images::{CHANNELS, IMAGE_BYTES, SIDE, reflected};
-use crate::usage;
-use crate::usage::{Usage, did_you_mean, shortened};
+use crate::usage::{Usage, named};
 
 /// The views of an image that an evaluation averages.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -85,18 +84,7 @@ impl std::str::FromStr for Tta {
     type Err = Usage;
 
     fn from_str(text: &str) -> Result<Self, Usage> {
-        match Self::ALL.into_iter().find(|tta| tta.name() == text) {
-            Some(tta) => Ok(tta),
-            None => {
-                let names = Self::ALL.map(Self::name);
-                usage!(
-                    "unknown test-time augmentation `{text}`{} (tta: {})",
-                    did_you_mean(text, names),
-                    names.join(", "),
-                    text = shortened(text)
-                )
-            }
-        }
+        named("test-time augmentation", text, Self::ALL, Self::name)
     }
 }
 

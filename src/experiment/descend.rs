@@ -200,6 +200,7 @@ impl Walk {
             return usage!("{name} updates matrices alone, and x and y are two numbers: take another optimizer");
         }
         let mut schedule = Schedule::build(&self.schedule, &self.setting())?;
+        self.optimizer.check_momentum(&schedule, 0)?;
         let mut optimizer = Optimizer::new(&self.optimizer, self.semantics)?;
         let own_momentum = self.optimizer.momentum(self.semantics);
         let mut at = self.start;

@@ -1,6 +1,6 @@
 //! Keras 3.
 
-use super::{Cannot, Course, Recipe, UNCYCLED, call, number};
+use super::{Cannot, Course, Framework, Recipe, UNCYCLED, call, number};
 use crate::schedule::Semantics;
 use crate::schedule::code::{Dialect, Known, Of, Program, indented};
 
@@ -18,7 +18,7 @@ pub fn snippet(recipe: &Recipe, course: &Course) -> Result<String, Cannot> {
         Some(Known::Plateau { lr, .. }) => (String::new(), number(*lr), Some(plateau(recipe, course)?)),
         _ => match known.and_then(|known| class(known, recipe)) {
             Some(class) => (String::new(), class, None),
-            None => (own(course.program(recipe, "keras", Dialect::Keras)?), "Rate()".to_string(), None),
+            None => (own(course.program(recipe, Framework::Keras)?), "Rate()".to_string(), None),
         },
     };
     let mut text = String::from("import keras\n");

@@ -14,9 +14,9 @@ use crate::number::{counted, exact};
 use crate::optim::OptimizerSpec;
 use crate::schedule::code::{Dialect, Known, Of, Program, indented};
 use crate::schedule::{RunShape, Schedule, Semantics, Spec};
-use crate::usage::{Usage, did_you_mean, shortened};
+use crate::usage::{Usage, one_of};
 use options::Options;
-use std::fmt::Write as _;
+use std::fmt::{self, Write as _};
 
 /// Where a snippet is to be pasted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -66,9 +66,14 @@ impl Framework {
         }
     }
 
-    /// Whether its snippets are of Rust.
-    fn is_rust(self) -> bool {
-        matches!(self, Self::Candle | Self::Burn)
+    /// What the rates of its snippets are written in.
+    fn dialect(self) -> Dialect {
+        match self {
+            Self::Torch | Self::Lightning | Self::Timm | Self::Transformers => Dialect::Python,
+            Self::Keras => Dialect::Keras,
+            Self::Optax => Dialect::Jax,
+            Self::Candle | Self::Burn => Dialect::Rust,
+        }
     }
 
     /// Whether its optimizers are PyTorch's.
@@ -88,15 +93,17 @@ impl Framework {
     }
 }
 
+impl fmt::Display for Framework {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
 impl std::str::FromStr for Framework {
     type Err = Usage;
 
     fn from_str(text: &str) -> Result<Self, Usage> {
-        Self::ALL.into_iter().find(|framework| framework.name() == text).ok_or_else(|| {
-            let names = Self::ALL.map(Self::name);
-            let (hint, text) = (did_you_mean(text, names), shortened(text));
-            Usage(format!("to must be one of {}, got `{text}`{hint}", names.join(", ")))
-        })
+        one_of("to", text, Self::ALL, Self::name)
     }
 }
 
@@ -213,7 +220,7 @@ impl Recipe {
         if sets_momentum && !cycles {
             notes.push(format!("{} has no momentum for the schedule to set", self.optimizer.name()));
         }
-        if framework.is_upon_torch() && self.is_schedule_free() {
+        if framework.is_upon_torch() && self.optimizer.averages() {
             let when = "optimizer.train() before training, and optimizer.eval() before evaluating or saving";
             notes.push(format!("call {when}: the two points of {}", self.optimizer.name()));
         }
@@ -223,14 +230,14 @@ impl Recipe {
                 "the Trainer's clip-norm counts the gradients of frozen groups, too; the run's did not".to_string(),
             );
         }
-        if framework == Framework::Keras && self.is_schedule_free() {
+        if framework == Framework::Keras && self.optimizer.averages() {
             // Its update ends at the point that is trained, and nothing in Keras goes to the other.
             notes.push(format!(
                 "Keras evaluates and saves the trained point of {}, lrsched the averaged one",
                 self.optimizer.name()
             ));
         }
-        if framework == Framework::Optax && self.is_schedule_free() {
+        if framework == Framework::Optax && self.optimizer.averages() {
             notes.push("evaluate and save optax.contrib.schedule_free_eval_params(opt_state, params)".to_string());
         }
         let text = match framework {
@@ -243,7 +250,7 @@ impl Recipe {
             Framework::Candle => rust::candle(recipe, &course)?,
             Framework::Burn => rust::burn(recipe, &course)?,
         };
-        let mark = if framework.is_rust() { "//" } else { "#" };
+        let mark = if framework.dialect() == Dialect::Rust { "//" } else { "#" };
         Ok(Snippet { text: self.header(mark, &notes) + &text, notes })
     }
 
@@ -296,11 +303,6 @@ impl Recipe {
         text
     }
 
-    /// Whether it trains at one point and is evaluated at another.
-    fn is_schedule_free(&self) -> bool {
-        self.optimizer.name().starts_with("schedule-free")
-    }
-
     fn options(&self) -> Options<'_> {
         Options { optimizer: &self.optimizer, semantics: self.run.semantics }
     }
@@ -316,8 +318,8 @@ impl Course {
     /// The schedule as code.
     ///
     /// # Errors
-    /// It depends on metrics, is no expression of the step, or is one that `dialect` computes otherwise.
-    fn program(&self, recipe: &Recipe, framework: &str, dialect: Dialect) -> Result<&Program, Cannot> {
+    /// It depends on metrics, is no expression of the step, or is one that `framework` computes otherwise.
+    fn program(&self, recipe: &Recipe, framework: Framework) -> Result<&Program, Cannot> {
         let program = self.program.as_ref().ok_or_else(|| {
             let spec = &recipe.schedule;
             let why = match (recipe.schedule.is_sequence(), recipe.run.semantics) {
@@ -328,21 +330,27 @@ impl Course {
             };
             Cannot::new(format!("{framework} cannot follow {spec}: {why}, and there is no class for it"))
         })?;
-        check_values(program, &recipe.schedule, framework, dialect)?;
+        check_values(program, &recipe.schedule, framework)?;
         Ok(program)
     }
 }
 
 /// # Errors
-/// At some step, `dialect` raises an error instead of returning the rate, or returns another one.
-fn check_values(program: &Program, spec: &Spec, framework: &str, dialect: Dialect) -> Result<(), Cannot> {
+/// At some step, a part of the schedule is infinite or undefined: there, `framework` raises an error or has its own rules.
+fn check_values(program: &Program, spec: &Spec, framework: Framework) -> Result<(), Cannot> {
+    let dialect = framework.dialect();
     let Some(step) = program.differs_in(dialect) else { return Ok(()) };
     let why = match dialect {
         Dialect::Python => "a part of it is infinite or undefined, and Python raises an error or returns another rate",
         _ => "a part of it is infinite or undefined in 32 bits, and it returns another rate",
     };
     let what = format!("{framework} cannot follow {spec}: at step {step} {why}");
-    Err(Cannot::but(what, "bound that part, as in exp(min(x, 700)) or sqrt(max(x, 0))"))
+    // exp(88) is the last one in f32, exp(709) in f64.
+    let remedy = match dialect {
+        Dialect::Python | Dialect::Rust => "bound that part, as in exp(min(x, 700)) or sqrt(max(x, 0))",
+        Dialect::Jax | Dialect::Keras => "bound that part, as in exp(min(x, 80)) or sqrt(max(x, 0))",
+    };
+    Err(Cannot::but(what, remedy))
 }
 
 /// `def NAME(step):` with the rates of a program.

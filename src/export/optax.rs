@@ -1,6 +1,6 @@
 //! optax.
 
-use super::{Cannot, Course, Recipe, call, number, python_function};
+use super::{Cannot, Course, Framework, Recipe, call, number, python_function};
 use crate::schedule::Semantics;
 use crate::schedule::code::{Dialect, Known, Of};
 
@@ -19,7 +19,7 @@ pub fn snippet(recipe: &Recipe, course: &Course) -> Result<String, Cannot> {
             "rate".to_string()
         }
         _ => {
-            let program = course.program(recipe, "optax", Dialect::Jax)?;
+            let program = course.program(recipe, Framework::Optax)?;
             definitions = python_function("rate", "learning rate", Dialect::Jax, program, Of::Rate, 0.0) + "\n\n";
             if course.cycles {
                 let usual = recipe.optimizer.momentum(recipe.run.semantics).unwrap_or_default();

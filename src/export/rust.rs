@@ -1,6 +1,6 @@
 //! candle and burn.
 
-use super::{Cannot, Course, Recipe, UNCYCLED};
+use super::{Cannot, Course, Framework, Recipe, UNCYCLED};
 use crate::schedule::code::{Dialect, Known, Of, Program, indented};
 use std::fmt::Write as _;
 
@@ -10,7 +10,7 @@ fn number(value: f64) -> String {
 
 /// A function of the rate, and where candle's training loop calls it.
 pub fn candle(recipe: &Recipe, course: &Course) -> Result<String, Cannot> {
-    refuse_momentum(recipe, course, "candle")?;
+    refuse_momentum(recipe, course, Framework::Candle)?;
     let o = recipe.options();
     let lr = number(recipe.run.learning_rate);
     let name = recipe.optimizer.name();
@@ -38,7 +38,7 @@ pub fn candle(recipe: &Recipe, course: &Course) -> Result<String, Cannot> {
             return Err(Cannot::new(format!("candle has no {spec}: candle-nn has plain sgd, adam and adamw")));
         }
     };
-    let function = function(course.program(recipe, "candle", Dialect::Rust)?);
+    let function = function(course.program(recipe, Framework::Candle)?);
     Ok(format!(
         "use candle_nn::Optimizer as _;\n\n{function}\n// let mut optimizer = {};\n// For each batch, `step` counted from 0:\n\
          //     optimizer.set_learning_rate(rate(step));\n//     optimizer.backward_step(&loss)?;\n",
@@ -48,9 +48,9 @@ pub fn candle(recipe: &Recipe, course: &Course) -> Result<String, Cannot> {
 
 /// A learning-rate scheduler of burn.
 pub fn burn(recipe: &Recipe, course: &Course) -> Result<String, Cannot> {
-    refuse_momentum(recipe, course, "burn")?;
+    refuse_momentum(recipe, course, Framework::Burn)?;
     let optimizer = burn_optimizer(recipe)?;
-    let function = function(course.program(recipe, "burn", Dialect::Rust)?);
+    let function = function(course.program(recipe, Framework::Burn)?);
     Ok(format!(
         "use burn::LearningRate;\nuse burn::lr_scheduler::LrScheduler;\nuse burn::tensor::backend::Backend;\n\n{function}\n\
          /// The learning rates of a run. burn asks for one before each update.\n\
@@ -95,7 +95,7 @@ fn burn_optimizer(recipe: &Recipe) -> Result<String, Cannot> {
     Ok(format!("burn::optim::{config}"))
 }
 
-fn refuse_momentum(recipe: &Recipe, course: &Course, framework: &str) -> Result<(), Cannot> {
+fn refuse_momentum(recipe: &Recipe, course: &Course, framework: Framework) -> Result<(), Cannot> {
     let spec = &recipe.schedule;
     if course.cycles {
         let what = format!("{framework} cannot follow {spec}: its optimizers keep their momentum");

@@ -32,7 +32,7 @@ pub enum Scheduler {
 }
 
 pub fn snippet(recipe: &Recipe, course: &Course) -> Result<String, Cannot> {
-    let Parts { imports, definitions, optimizer, mode, scheduler } = parts(recipe, course, "model", "torch")?;
+    let Parts { imports, definitions, optimizer, mode, scheduler } = parts(recipe, course, "model", Framework::Torch)?;
     let imports: String = imports.iter().map(|module| format!("import {module}\n")).collect();
     let mut text = format!("{imports}\n{definitions}optimizer = {optimizer}\n{mode}");
     let clipping = clipping(recipe);
@@ -50,7 +50,7 @@ pub fn snippet(recipe: &Recipe, course: &Course) -> Result<String, Cannot> {
 impl Recipe {
     /// [`Parts::mode`].
     pub(super) fn mode(&self) -> &'static str {
-        if self.is_schedule_free() { "optimizer.train()\n" } else { "" }
+        if self.optimizer.averages() { "optimizer.train()\n" } else { "" }
     }
 }
 
@@ -77,7 +77,7 @@ pub fn clipping(recipe: &Recipe) -> String {
 }
 
 /// The optimizer for the parameters of `model`, and its scheduler.
-pub fn parts(recipe: &Recipe, course: &Course, model: &str, framework: &str) -> Result<Parts, Cannot> {
+pub fn parts(recipe: &Recipe, course: &Course, model: &str, framework: Framework) -> Result<Parts, Cannot> {
     if !recipe.groups.is_empty() {
         return torch_groups::parts(recipe, course, model, framework);
     }
@@ -109,7 +109,7 @@ pub fn parts(recipe: &Recipe, course: &Course, model: &str, framework: &str) -> 
     if let Some(scheduler) = course.known.as_ref().and_then(|known| class(known, recipe, course.cycles)) {
         return Ok(parts(String::new(), Scheduler::Step(scheduler)));
     }
-    let program = course.program(recipe, framework, Dialect::Python)?;
+    let program = course.program(recipe, framework)?;
     let (definitions, scheduler) = functions(program, recipe, course.cycles);
     if definitions.contains("math.") {
         imports.insert(0, "math");
@@ -272,7 +272,7 @@ fn plateau(known: &Known) -> Option<Vec<String>> {
 /// The package beside torch that has the optimizer, if any, its class, and its options but for the rate.
 pub fn constructor(
     recipe: &Recipe,
-    framework: &str,
+    framework: Framework,
 ) -> Result<(Option<&'static str>, &'static str, Vec<String>), Cannot> {
     let o = recipe.options();
     let name = recipe.optimizer.name();
@@ -312,9 +312,7 @@ pub fn constructor(
             own.into_iter().chain([Some(o.set("weight_lr_power", "weight-lr-power"))]).collect()
         }),
         "prodigy" => (Some("prodigyopt"), "prodigyopt.Prodigy", prodigy(o)),
-        "lion" if framework == Framework::Timm.name() => {
-            (Some("timm.optim"), "timm.optim.Lion", vec![betas(o), decay()])
-        }
+        "lion" if framework == Framework::Timm => (Some("timm.optim"), "timm.optim.Lion", vec![betas(o), decay()]),
         _ => return Err(Cannot::new(format!("{framework} has no {name} that is exact"))),
     };
     Ok((package, class, options.into_iter().flatten().collect()))

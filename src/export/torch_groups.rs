@@ -1,7 +1,9 @@
 //! Parameter groups in PyTorch: one optimizer, and a rate of its own for each group.
 
 use super::torch::{Parts, Scheduler, constructor};
-use super::{Cannot, Course, Group, RatesOfGroup, Recipe, UNCYCLED, call, check_values, number, python_function};
+use super::{
+    Cannot, Course, Framework, Group, RatesOfGroup, Recipe, UNCYCLED, call, check_values, number, python_function,
+};
 use crate::schedule::code::{Dialect, Of};
 use std::fmt::Write as _;
 
@@ -9,7 +11,7 @@ use std::fmt::Write as _;
 ///
 /// # Errors
 /// A group of another optimizer, a momentum that cycles, or a schedule that depends on metrics.
-pub fn parts(recipe: &Recipe, course: &Course, model: &str, framework: &str) -> Result<Parts, Cannot> {
+pub fn parts(recipe: &Recipe, course: &Course, model: &str, framework: Framework) -> Result<Parts, Cannot> {
     let is_cycled = |(group, own): (&Group, &RatesOfGroup)| {
         let is_set = match own {
             RatesOfGroup::Run => course.sets_momentum,
@@ -24,7 +26,7 @@ pub fn parts(recipe: &Recipe, course: &Course, model: &str, framework: &str) -> 
     }
     let (package, class, base) = constructor(recipe, framework)?;
     let lr = recipe.run.learning_rate;
-    let program = course.program(recipe, framework, Dialect::Python)?;
+    let program = course.program(recipe, framework)?;
     let mut functions = python_function("rate", "learning rate", Dialect::Python, program, Of::Rate, 0.0) + "\n\n";
     let (mut rows, mut rates) = (String::new(), Vec::new());
     for (group, own) in recipe.groups.iter().zip(&course.groups) {
@@ -41,7 +43,7 @@ pub fn parts(recipe: &Recipe, course: &Course, model: &str, framework: &str) -> 
         let rate = match own {
             RatesOfGroup::Run => format!("rate(step) / {}", number(group.measure)),
             RatesOfGroup::Own(program) => {
-                check_values(program, group.schedule.as_ref().unwrap_or(&recipe.schedule), framework, Dialect::Python)?;
+                check_values(program, group.schedule.as_ref().unwrap_or(&recipe.schedule), framework)?;
                 let name = format!("rate_{}", rates.len() + 1);
                 functions +=
                     &(python_function(&name, "learning rate", Dialect::Python, program, Of::Rate, 0.0) + "\n\n");

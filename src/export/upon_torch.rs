@@ -1,12 +1,13 @@
 //! What is built upon PyTorch: Lightning, timm and transformers.
 
 use super::torch::{self, Parts, Scheduler};
-use super::{Cannot, Course, Recipe, call, number};
-use crate::schedule::code::{Dialect, Known, indented};
+use super::{Cannot, Course, Framework, Recipe, call, number};
+use crate::schedule::code::{Known, indented};
 
 /// The method of a LightningModule.
 pub fn lightning(recipe: &Recipe, course: &Course) -> Result<String, Cannot> {
-    let Parts { imports, definitions, optimizer, mode, scheduler } = torch::parts(recipe, course, "self", "lightning")?;
+    let Parts { imports, definitions, optimizer, mode, scheduler } =
+        torch::parts(recipe, course, "self", Framework::Lightning)?;
     let mut body = format!("optimizer = {optimizer}\n{mode}");
     body += &match &scheduler {
         Scheduler::None => "return optimizer\n".to_string(),
@@ -35,7 +36,7 @@ pub fn lightning(recipe: &Recipe, course: &Course) -> Result<String, Cannot> {
 /// An optimizer and a scheduler for a Trainer.
 pub fn transformers(recipe: &Recipe, course: &Course) -> Result<String, Cannot> {
     let Parts { mut imports, mut definitions, optimizer, mode, scheduler } =
-        torch::parts(recipe, course, "model", "transformers")?;
+        torch::parts(recipe, course, "model", Framework::Transformers)?;
     imports.push("transformers");
     let own = course.after_warmup.as_ref().and_then(|(steps, known)| transformers_class(*steps, known, recipe));
     let scheduler = match (own, scheduler) {
@@ -97,7 +98,7 @@ fn transformers_class(warmup: u64, known: &Known, recipe: &Recipe) -> Option<Str
 /// An optimizer and a scheduler of timm.
 pub fn timm(recipe: &Recipe, course: &Course) -> Result<String, Cannot> {
     let Parts { mut imports, mut definitions, optimizer, mode, scheduler } =
-        torch::parts(recipe, course, "model", "timm")?;
+        torch::parts(recipe, course, "model", Framework::Timm)?;
     let own = course.after_warmup.as_ref().and_then(|(steps, known)| timm_class(*steps, known));
     let mut steps = "# optimizer.step()\n# num_updates += 1\n# scheduler.step_update(num_updates)\n".to_string();
     let scheduler = match (own, scheduler) {
@@ -111,7 +112,7 @@ pub fn timm(recipe: &Recipe, course: &Course) -> Result<String, Cannot> {
             return own.map_or_else(|| Err(Cannot::new(format!("timm cannot follow {}", recipe.schedule))), Ok);
         }
         (None, Scheduler::Step(_)) => {
-            let program = course.program(recipe, "timm", Dialect::Python)?;
+            let program = course.program(recipe, Framework::Timm)?;
             definitions = torch::rate_functions(program, recipe, course.cycles);
             if definitions.contains("math.") && !imports.contains(&"math") {
                 imports.insert(0, "math");

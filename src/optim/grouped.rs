@@ -122,6 +122,12 @@ impl Grouping {
         self.is_base_empty
     }
 
+    /// The optimizers that follow the schedule of the run: `base`, the run's, if it has parameters, and those of groups without a schedule.
+    pub fn followers<'a>(&'a self, base: &'a OptimizerSpec) -> impl Iterator<Item = &'a OptimizerSpec> {
+        let groups = self.groups.iter().filter(|group| group.schedule.is_none()).map(|group| &group.optimizer);
+        (!self.is_base_empty).then_some(base).into_iter().chain(groups)
+    }
+
     /// Whether every parameter is frozen from the start.
     pub fn is_frozen_throughout(&self) -> bool {
         self.is_base_empty && self.groups.iter().all(|group| group.freeze_after.is_some_and(Duration::is_zero))

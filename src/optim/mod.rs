@@ -43,6 +43,7 @@ struct Defined {
     notes: &'static [(Semantics, &'static str)],
     has_momentum: fn(&Options<'_>) -> bool,
     matrices_only: bool,
+    averages: bool,
     derived: fn(&Options<'_>, &str) -> Option<ParameterValue>,
     advice: fn(f64, bool) -> Option<String>,
 }
@@ -64,6 +65,7 @@ macro_rules! optimizers {
             notes: $file::Row::NOTES,
             has_momentum: $file::Row::has_momentum,
             matrices_only: $file::Row::MATRICES_ONLY,
+            averages: $file::Row::AVERAGES,
             derived: $file::Row::derived,
             advice: $file::Row::advice,
         }),+];

@@ -10,6 +10,7 @@ use crate::schedule::Semantics;
 use crate::spec::{Bounds, Entry, Parameter, ParameterKind, ParameterValue};
 use crate::usage;
 use crate::usage::Usage;
+use lrsched_schedule::words;
 
 /// Muon: momentum whose matrix is turned into the nearest orthogonal one, so that every direction is stepped in alike.
 ///
@@ -33,8 +34,7 @@ use crate::usage::Usage;
 pub(super) struct Muon {
     momentum: f64,
     nesterov: bool,
-    /// m keeps the whole gradient.
-    sums: bool,
+    momentum_form: MomentumForm,
     ns_steps: u64,
     coefficients: [f64; 3],
     eps: f64,
@@ -44,14 +44,26 @@ pub(super) struct Muon {
     semantics: Semantics,
 }
 
-/// What the orthogonal matrix is multiplied by.
-#[derive(Debug, Clone, Copy, PartialEq)]
-enum Scale {
-    /// √max(1, rows/columns).
-    Shape,
-    None,
-    /// 0.2·√max(rows, columns): the root mean square of AdamW's steps.
-    Rms,
+words! {
+    /// What the orthogonal matrix is multiplied by.
+    pub enum Scale {
+        /// √max(1, rows/columns).
+        Shape = "shape",
+        /// 1.
+        None = "none",
+        /// 0.2·√max(rows, columns): the root mean square of AdamW's steps.
+        Rms = "rms",
+    }
+}
+
+words! {
+    /// What the momentum keeps of a gradient.
+    pub enum MomentumForm {
+        /// 1 − momentum of it.
+        Ema = "ema",
+        /// All of it.
+        Sum = "sum",
+    }
 }
 
 impl Scale {
@@ -108,15 +120,15 @@ impl Definition for Muon {
 
     fn derived(options: &Options<'_>, key: &str) -> Option<ParameterValue> {
         match (options.semantics, key) {
-            (Semantics::Keras, "scale") => Some(ParameterValue::Choice("rms")),
-            (Semantics::Keras, "momentum-form") => Some(ParameterValue::Choice("sum")),
+            (Semantics::Keras, "scale") => Some(ParameterValue::Choice(Scale::Rms.name())),
+            (Semantics::Keras, "momentum-form") => Some(ParameterValue::Choice(MomentumForm::Sum.name())),
             _ => None,
         }
     }
 
     fn new(options: &Options<'_>) -> Result<Self, Usage> {
-        let sums = options.word("momentum-form") == "sum";
-        if sums && options.semantics == Semantics::Optax {
+        let momentum_form = options.choice("momentum-form", MomentumForm::named);
+        if momentum_form == MomentumForm::Sum && options.semantics == Semantics::Optax {
             return usage!(
                 "muon: optax corrects its momentum for starting at 0, and has no sum; leave out momentum-form=sum"
             );
@@ -128,16 +140,12 @@ impl Definition for Muon {
         Ok(Self {
             momentum: options.get("momentum"),
             nesterov: options.is_on("nesterov"),
-            sums,
+            momentum_form,
             ns_steps,
             coefficients: options.numbers("coefficients"),
             eps: options.get("eps"),
             weight_decay: options.get("weight-decay"),
-            scale: match options.word("scale") {
-                "none" => Scale::None,
-                "rms" => Scale::Rms,
-                _ => Scale::Shape,
-            },
+            scale: options.choice("scale", Scale::named),
             rescale_weights: options.is_on("rescale-weights"),
             semantics: options.semantics,
         })
@@ -156,7 +164,10 @@ impl<T: Float> Rule<T> for Muon {
     /// u.
     fn at(&self, now: Now, _scalars: &mut [f64]) -> Direction<T> {
         let momentum = now.momentum.unwrap_or(self.momentum);
-        let fresh = if self.sums { 1.0 } else { 1.0 - momentum };
+        let fresh = match self.momentum_form {
+            MomentumForm::Ema => 1.0 - momentum,
+            MomentumForm::Sum => 1.0,
+        };
         // How much of m and of g is in u.
         let (mut of_mean, mut of_gradient) = if self.nesterov { (momentum, fresh) } else { (1.0, 0.0) };
         if self.semantics == Semantics::Optax {

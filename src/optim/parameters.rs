@@ -1,5 +1,6 @@
 //! The options that several optimizers share, defined once for all their tables.
 
+use super::muon::{MomentumForm, Scale};
 use crate::schedule::Semantics;
 use crate::spec::{Bounds, Parameter, ParameterKind};
 use std::ops::Bound;
@@ -79,12 +80,12 @@ pub(super) const COEFFICIENTS: Parameter = Parameter::new(
 );
 pub(super) const SCALE: Parameter = Parameter::choice(
     "scale",
-    &["shape", "none", "rms"],
+    &Scale::NAMES,
     "shape",
     "multiplies a step: √max(1, rows/columns), 1, or 0.2·√max(rows, columns)",
 );
 pub(super) const MOMENTUM_FORM: Parameter =
-    Parameter::choice("momentum-form", &["ema", "sum"], "ema", "momentum·m plus (1 − momentum)·g or plus g");
+    Parameter::choice("momentum-form", &MomentumForm::NAMES, "ema", "momentum·m plus (1 − momentum)·g or plus g");
 pub(super) const RESCALE_WEIGHTS: Parameter =
     Parameter::switch("rescale-weights", "false", "scale each matrix to the norm √rows before its step");
 /// Named `momentum` or `beta1` by the optimizer that takes it.

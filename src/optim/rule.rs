@@ -181,6 +181,8 @@ pub(super) trait Definition: Sized {
     fn has_momentum(options: &Options<'_>) -> bool;
     /// Whether it updates matrices alone: arrays of at least two sides, the first against the rest.
     const MATRICES_ONLY: bool = false;
+    /// Whether it trains at one point and is evaluated at another, the average of its steps.
+    const AVERAGES: bool = false;
     /// A default that follows from other options, or is a word that differs in a framework.
     fn derived(_options: &Options<'_>, _key: &str) -> Option<ParameterValue> {
         None

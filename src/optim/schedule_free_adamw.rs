@@ -58,6 +58,7 @@ impl Definition for ScheduleFreeAdamW {
     const TUNED: (f64, f64) = (1e-4, 0.1);
     const DEFAULTS: &'static [(Semantics, &'static str, f64)] = &[(Semantics::Keras, "weight-lr-power", 0.0)];
     const NOTES: &'static [(Semantics, &'static str)] = &[OF_OPTAX];
+    const AVERAGES: bool = true;
 
     fn has_momentum(_options: &Options<'_>) -> bool {
         true

@@ -45,6 +45,7 @@ impl Definition for ScheduleFreeSgd {
     const MISSING: &'static [Semantics] = &[Semantics::Keras];
     const DEFAULTS: &'static [(Semantics, &'static str, f64)] = &[(Semantics::Optax, "lr", 1.0)];
     const NOTES: &'static [(Semantics, &'static str)] = &[OF_OPTAX];
+    const AVERAGES: bool = true;
 
     fn has_momentum(_options: &Options<'_>) -> bool {
         true

@@ -3,7 +3,7 @@
 use super::rule::Float;
 use super::{find, table};
 use crate::number::{exact, rounded};
-use crate::schedule::Semantics;
+use crate::schedule::{Schedule, Semantics};
 use crate::spec::{Bounds, Family, Parameter, ParameterKind, ParameterValue, Values, check_length};
 use crate::usage;
 use crate::usage::{GLOSSARY, Usage};
@@ -273,6 +273,11 @@ impl OptimizerSpec {
         !find(self.name()).matrices_only || shape.len() >= 2
     }
 
+    /// Whether it trains at one point and is evaluated at another, the average of its steps.
+    pub fn averages(&self) -> bool {
+        find(self.name()).averages
+    }
+
     /// Whether the optimizer has a momentum for the schedule to replace: momentum above 0, or Adam's beta1.
     pub fn has_momentum(&self) -> bool {
         (find(self.name()).has_momentum)(&self.options(Semantics::Native))
@@ -280,8 +285,26 @@ impl OptimizerSpec {
 
     /// The momentum (Adam's beta1) used if the schedule does not set it; `None` for an optimizer without one.
     pub fn momentum(&self, semantics: Semantics) -> Option<f64> {
-        let key = if self.values.entry().parameter("beta1").is_some() { "beta1" } else { "momentum" };
-        self.has_momentum().then(|| self.options(semantics).get(key))
+        self.has_momentum().then(|| self.options(semantics).get(self.momentum_key()))
+    }
+
+    fn momentum_key(&self) -> &'static str {
+        if self.values.entry().parameter("beta1").is_some() { "beta1" } else { "momentum" }
+    }
+
+    /// Checks that the optimizer works at every momentum (Adam's beta1) that `schedule` sets from step `from` on.
+    ///
+    /// # Errors
+    /// One out of the range of its own option: 0 for a schedule-free optimizer, whose average of the steps is then lost.
+    pub fn check_momentum(&self, schedule: &Schedule, from: u64) -> Result<(), Usage> {
+        let kind = self.values.entry().parameter(self.momentum_key()).map(|parameter| parameter.kind);
+        let Some(ParameterKind::Number(bounds)) = kind.filter(|_| self.has_momentum()) else { return Ok(()) };
+        match schedule.lowest_momentum(from).filter(|momentum| !bounds.contains(*momentum)) {
+            Some(momentum) => {
+                usage!("{}: the momentum that the schedule sets must be {bounds}, got {}", self.name(), exact(momentum))
+            }
+            None => Ok(()),
+        }
     }
 
     pub(super) fn options(&self, semantics: Semantics) -> Options<'_> {
@@ -332,6 +355,14 @@ impl Options<'_> {
             ParameterValue::Choice(word) => word,
             other => panic!("{key} is a choice, got {other:?}"),
         }
+    }
+
+    /// The variant that a word of the table stands for: `options.choice("scale", Scale::named)`.
+    ///
+    /// # Panics
+    /// As [`Options::word`]; none is of this name.
+    pub fn choice<C>(&self, key: &str, named: fn(&str) -> Option<C>) -> C {
+        named(self.word(key)).expect("the table has the words of the enum")
     }
 
     /// A list of numbers.

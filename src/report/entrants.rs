@@ -258,7 +258,7 @@ pub fn identity(row: &ComparisonRow) -> (String, String) {
 }
 
 /// What the runs of an entrant have in common within one setting, and runs of others have not.
-pub type Key = ((String, String), Option<u64>, &'static str);
+pub type Key = ((String, String), Option<u64>, Semantics);
 
 /// That of a run. What is tuned goes by its name before, whatever its rates.
 pub fn key(row: &ComparisonRow) -> Key {
@@ -266,7 +266,7 @@ pub fn key(row: &ComparisonRow) -> Key {
         Some(role) => ((role.entrant.clone(), String::new()), None),
         None => (identity(row), Some(row.lr.to_bits())),
     };
-    (own, lr, row.semantics.name())
+    (own, lr, row.semantics)
 }
 
 /// The entrants, the leader first; those without a result come last.
@@ -371,11 +371,12 @@ fn ranked(mut entrants: Vec<EntrantRuns<'_>>) -> Vec<EntrantRuns<'_>> {
         group.iter_mut().for_each(|entrant| (entrant.judged, entrant.by_study) = (judged, by_study));
         let results: Vec<verdict::Results> = group.iter().map(EntrantRuns::results).collect();
         let under_way = group.iter().any(|entrant| entrant.place.under_way);
-        let mut order = if under_way { verdict::order_so_far(&results) } else { verdict::order(&results) };
+        let rank = if under_way { verdict::order_so_far } else { verdict::order };
+        let mut order = rank(&results);
         // Those without a result, by their screening.
         let known = results.iter().filter(|results| !results.is_empty()).count();
         let screened: Vec<verdict::Results> = order[known..].iter().map(|&place| group[place].screening()).collect();
-        let rest: Vec<usize> = verdict::order(&screened).into_iter().map(|place| order[known + place]).collect();
+        let rest: Vec<usize> = rank(&screened).into_iter().map(|place| order[known + place]).collect();
         order[known..].copy_from_slice(&rest);
         order.sort_by_key(|&place| group[place].is_screened_out);
         all.extend(order.into_iter().map(|place| group[place].clone()));

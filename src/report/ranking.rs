@@ -3,28 +3,30 @@
 use super::analysis::{Analysis, Group, Unit};
 use super::chart::{Claim, RankedGroup, RankedRow, Ranking};
 use super::entrants::Summary;
-use super::table::percent;
+use super::table::{MOST_ROWS, percent};
 use crate::stats::distribution::student_t_quantile;
 use crate::stats::verdict::{FEWEST, Standing};
 
-/// A picture shows this many entrants of a group at most.
-const MOST_ROWS: usize = 50;
-
 /// What the dots and bars are.
-fn note(unit: Unit, under_way: bool) -> String {
-    let (results, same) = match unit {
+fn note(groups: &[Group<'_>]) -> String {
+    let (results, same) = match groups.first().map_or(Unit::Seed, |group| group.unit) {
         Unit::Seed => ("single results", "seeds"),
         Unit::Study => ("results of single studies", "studies"),
     };
-    let peak = "Peak: the highest rate; if it was tuned, the median of the chosen ones (lowest to highest).";
-    if under_way {
-        return format!("{peak} Dots: the {results}. Intervals are drawn once no run is missing.");
+    let (under_way, over): (Vec<_>, Vec<_>) = groups.iter().partition(|group| group.under_way);
+    let mut note = format!(
+        "Peak: the highest rate; if it was tuned, the median of the chosen ones (lowest to highest). Dots: the {results}."
+    );
+    if !over.is_empty() || under_way.is_empty() {
+        note += &format!(
+            " Bars: the 95 % interval of each mean on its own (Student's t), from three {same} on. Verdicts compare in pairs with \
+             the same {same}: intervals that overlap do not mean that nothing is claimed."
+        );
     }
-    format!(
-        "{peak} Dots: the {results}. \
-         Bars: the 95 % interval of each mean by itself (Student's t), from three {same} on. Verdicts compare in pairs with \
-         the same {same}: intervals that overlap do not mean that nothing is claimed."
-    )
+    if !under_way.is_empty() {
+        note += " Intervals are drawn once no run is missing.";
+    }
+    note
 }
 
 /// The ranking of all groups.
@@ -40,11 +42,7 @@ pub fn of(groups: &[Group<'_>], title: &str) -> Ranking {
             .collect(),
         more: group.analyses.len().saturating_sub(MOST_ROWS),
     };
-    Ranking {
-        title: title.to_string(),
-        groups: groups.iter().map(ranked).collect(),
-        note: note(groups.first().map_or(Unit::Seed, |group| group.unit), groups.iter().any(|group| group.under_way)),
-    }
+    Ranking { title: title.to_string(), groups: groups.iter().map(ranked).collect(), note: note(groups) }
 }
 
 fn row(analysis: &Analysis<'_>, claim: Claim, under_way: bool) -> RankedRow {

@@ -140,7 +140,7 @@ fn share_axes(panels: &mut [Panel]) {
     let (Some(high), Some(middle)) = (quantile(&known, 1.0), quantile(&known, 0.5)) else { return };
     let least = known.iter().copied().fold(f64::INFINITY, f64::min);
     let low = least.max(high - 2.5 * (high - middle)).max(0.0);
-    // The foot, for what lies below.
+    // The lower edge, for what lies below.
     let room = ((high - low) * 0.12).max(0.005);
     let range = ((low - 1.5 * room).max(-0.1), high + 2.5 * room);
     for panel in panels {

@@ -21,12 +21,13 @@ pub fn mean(values: &[f64]) -> Option<f64> {
     (!values.is_empty()).then(|| values.iter().sum::<f64>() / values.len() as f64)
 }
 
-/// Means that differ by less are equal: sums of the same numbers in another order, or of others with the same sum.
-const SAME_MEAN: f64 = 1e-9;
+/// Accuracies, and means of them, that differ by less are equal: sums of the same numbers in another order, or of others with the same
+/// sum. A single image of a million is a thousand times as much.
+const ROUNDING: f64 = 1e-9;
 
-/// The order of two means, in which rounding alone decides nothing.
+/// The order of two means, in which rounding alone decides nothing. Not transitive, so it compares two and sorts no list.
 pub fn compare_means(a: f64, b: f64) -> Ordering {
-    if (a - b).abs() < SAME_MEAN { Ordering::Equal } else { a.total_cmp(&b) }
+    if (a - b).abs() < ROUNDING { Ordering::Equal } else { a.total_cmp(&b) }
 }
 
 /// The sample standard deviation s = √(Σ (xᵢ − x̄)² / (n − 1)); `None` for n < 2.

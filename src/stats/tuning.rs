@@ -3,7 +3,7 @@
 //! Every entrant gets the same number of trials, at the same places of its own range; the best are looked at again, and
 //! the best mean wins. docs/STATISTICS.md says how good that is.
 
-use super::{compare_means, mean, median_rate};
+use super::{ROUNDING, compare_means, mean, median_rate};
 
 /// So many of the best trials get second looks.
 pub const LOOKED_AT_AGAIN: usize = 3;
@@ -99,7 +99,7 @@ pub fn choose(trials: &[Trial]) -> Option<&Trial> {
 /// own: neighbours in the order of rates, as far as none is worse.
 pub fn rates_within(trials: &[Trial], chosen: &Trial, margin: f64) -> (f64, f64) {
     let Some(best) = chosen.accuracy() else { return (chosen.rate, chosen.rate) };
-    let near = |trial: &&&Trial| trial.accuracy().is_some_and(|accuracy| best - accuracy <= margin + 1e-12);
+    let near = |trial: &&&Trial| trial.accuracy().is_some_and(|accuracy| best - accuracy < margin + ROUNDING);
     let mut sorted: Vec<&Trial> = trials.iter().collect();
     sorted.sort_by(|a, b| a.rate.total_cmp(&b.rate));
     let at = sorted.iter().position(|trial| trial.number == chosen.number).unwrap_or_default();

@@ -9,6 +9,7 @@ mod ranking;
 pub use difference::{Difference, FEWEST, Results};
 pub use ranking::{order, order_so_far};
 
+use super::ROUNDING;
 use super::distribution::holm;
 use super::median;
 use ranking::same_seeds;
@@ -159,8 +160,7 @@ fn grain(results: &[Results]) -> f64 {
     let mut values: Vec<f64> = results.iter().flat_map(BTreeMap::values).copied().collect();
     values.sort_by(f64::total_cmp);
     let steps = values.windows(2).map(|pair| pair[1] - pair[0]);
-    // Two sums of the same images may differ in their last bits.
-    steps.filter(|step| *step > 1e-9).fold(1.0 / FEWEST_IMAGES, f64::min)
+    steps.filter(|step| *step > ROUNDING).fold(1.0 / FEWEST_IMAGES, f64::min)
 }
 
 /// Holm's procedure over all pairs of the `known` entrants that have results, or over those with the baseline.

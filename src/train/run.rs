@@ -185,8 +185,9 @@ impl<'a> Run<'a> {
     /// A schedule or an optimizer that cannot be built; a device that this build does not support or that does not
     /// respond.
     pub fn check_without_images(config: &RunConfig, steps_per_epoch: u64) -> Result<()> {
-        Course::of(config).check_rates(&config.schedule(steps_per_epoch)?, 0)?;
         let grouping = config.grouping(&config.architecture())?;
+        let optimizers = grouping.followers(&config.optimizer);
+        Course::of(config).check_rates(&config.schedule(steps_per_epoch)?, 0, optimizers)?;
         GroupCourses::new(&grouping, config, steps_per_epoch)?;
         let optimizer = Grouped::<f32>::new(&config.optimizer, grouping, config.semantics)?;
         if config.average(steps_per_epoch)?.is_some() && optimizer.has_evaluation_point() {

@@ -49,6 +49,23 @@ pub fn named<T: Copy, const N: usize>(
     })
 }
 
+/// The one of `all` that is called `text`, as the value of `setting`: `keep must be one of none, best, all; got `x``.
+///
+/// # Errors
+/// None is.
+pub fn one_of<T: Copy, const N: usize>(
+    setting: &str,
+    text: &str,
+    all: [T; N],
+    name: impl Fn(T) -> &'static str,
+) -> Result<T, Usage> {
+    all.into_iter().find(|one| name(*one) == text).ok_or_else(|| {
+        let names = all.map(&name);
+        let (hint, text) = (did_you_mean(text, names), shortened(text));
+        Usage(format!("{setting} must be one of {}; got `{text}`{hint}", names.join(", ")))
+    })
+}
+
 /// The most characters of an error message that is shown whole. Messages are short unless they quote something long.
 const LONGEST_MESSAGE: usize = 2000;
 

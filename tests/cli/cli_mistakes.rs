@@ -390,6 +390,17 @@ fn a_sequence_that_is_joined_otherwise_is_told_how() {
 }
 
 #[test]
+fn a_schedule_sets_no_momentum_that_the_optimizer_does_not_take() {
+    let cycled = ["--schedule", "triangular:base-momentum=0,max-momentum=0.9"];
+    let said = ["schedule-free-sgd: the momentum that the schedule sets must be in (0, 1), got 0"];
+    refuses(&train(&[&cycled[..], &["--optimizer", "schedule-free-sgd"]].concat()), 2, &said);
+    refuses(&[&["descend", "--optimizer", "schedule-free-sgd"], &cycled[..]].concat(), 2, &said);
+    let of_group = "*.bias=schedule-free-sgd/triangular:base-momentum=0,max-momentum=0.9";
+    refuses(&train(&["--group", of_group]), 2, &said);
+    refuses(&train(&[&cycled[..], &["--group", "*.bias=schedule-free-sgd:lr=1"]].concat()), 2, &said);
+}
+
+#[test]
 fn a_word_that_is_mistyped_suggests_the_nearest_whatever_takes_it() {
     for (flags, hint) in [
         (["--keep", "bes"], "keep must be one of none, best, all; got `bes`; did you mean `best`?"),

@@ -93,7 +93,10 @@ fn test_time_augmentation_is_that_of_the_run_on_its_test_images_alone_and_may_be
     }
     let (code, said) = error(&folder, &["run", "--tta", "mirrored"]);
     assert_eq!(code, 2);
-    assert!(said.contains("did you mean `mirror`? (tta: none, mirror, mirror-translate)"), "{said}");
+    assert!(
+        said.contains("did you mean `mirror`? (test-time augmentations: none, mirror, mirror-translate)"),
+        "{said}"
+    );
 }
 
 #[test]

@@ -190,7 +190,8 @@ fn what_a_framework_cannot_do_is_said_in_one_line() {
         (
             &["--schedule", "expr:max(0.1,sqrt(t-5))", "--to", "optax"],
             1,
-            "optax cannot follow expr:expr=max(0.1,sqrt(t-5)): at step 0 a part of it is infinite or undefined in 32 bits, and it returns another rate",
+            "optax cannot follow expr:expr=max(0.1,sqrt(t-5)): at step 0 a part of it is infinite or undefined in 32 bits, and it returns another rate; \
+             bound that part, as in exp(min(x, 80)) or sqrt(max(x, 0))",
         ),
         (
             &["--schedule", "plateau", "--to", "keras"],

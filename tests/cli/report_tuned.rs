@@ -6,7 +6,7 @@ mod screened;
 mod shown;
 
 use super::report_page::{report, row};
-use lrsched::record::{ComparisonRow, EpochRow, Results, Role, Stage, Status, write_rows};
+use lrsched::record::{ComparisonRow, EpochRow, Results, Role, RunOrder, Stage, Status, write_rows};
 use lrsched::report::analysis::{Asked, Group, analyse};
 use lrsched::report::export::ranking;
 use lrsched::report::load::load;

@@ -175,6 +175,16 @@ fn a_comparison_under_way_takes_the_winner_from_no_other_and_shards_are_one() {
     let mut found = standings(&["over", "begun"]);
     found.sort();
     assert_eq!(found, expected.map(|(group, told)| (group.to_string(), told.to_string())));
+    // The words below a picture are those of what it shows: intervals of the one, none of the other, or both.
+    let said = |folders: &[&str]| {
+        report(folder.path(), &[folders, &["-o", "r.html"]].concat()).assert().success();
+        let page = fs::read_to_string(at("r.html")).unwrap();
+        ["Bars: the 95 % interval", "Intervals are drawn once no run is missing"].map(|words| page.contains(words))
+    };
+    assert_eq!(
+        [said(&["over"]), said(&["begun"]), said(&["over", "begun"])],
+        [[true, false], [false, true], [true; 2]]
+    );
 
     for (shard, rows) in [("one", &rows[..3]), ("two", &rows[3..])] {
         comparison(&at(shard), rows);

@@ -1,7 +1,7 @@
 //! The inputs of a schedule's constructor: typed parameter values, and the clock it will run on.
 
 use crate::error::UsageError;
-use crate::spec::{Condition, ParameterValue, Part, rate_of};
+use crate::spec::{Condition, ParameterValue, Part, RateValue, rate_of};
 use crate::usage;
 use crate::{Duration, Semantics};
 use std::ops::Deref;
@@ -138,6 +138,12 @@ impl Arguments<'_> {
             }
             _ => self.wrong(key),
         }
+    }
+
+    /// Whether one of the rates is a multiple of lr: `0.1x`.
+    pub fn multiplies_lr(&self, key: &str) -> bool {
+        let multiplies = |rate: &RateValue| matches!(rate, RateValue::TimesLr(_));
+        matches!(self.value(key), Some(ParameterValue::Rates(rates)) if rates.iter().any(multiplies))
     }
 
     fn subject(&self, key: &str) -> String {

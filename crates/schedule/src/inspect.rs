@@ -422,7 +422,7 @@ pub fn uses_base_rate(schedule: impl Into<Sequence>) -> bool {
     let (Ok(low), Ok(high)) = (of(0.001), of(1.0)) else { return true };
     low.stages.iter().zip(&high.stages).any(|(low, high)| {
         let at = |stage: &Stage, t| stage.formula.rates(t).learning_rate;
-        // An expression may use lr only later, or only below a bound.
+        // An expression may use lr only later, or only below a bound, and a list only at its end.
         let names = low.formula.names_lr();
         names || low.begin < low.start && low.lr != high.lr || (0..STEPS).any(|t| at(low, t) != at(high, t))
     })

@@ -66,7 +66,8 @@ pub trait Formula: CloneFormula + fmt::Debug + Send + Sync {
         true
     }
 
-    /// Whether lr stands in the formula, even if it affects no step of this run.
+    /// Whether lr is given a part in the rates, even if it affects none of them before a late step, or none at all: an expression that
+    /// names lr, a list with a multiple of it. `false` where every step of any run tells.
     fn names_lr(&self) -> bool {
         false
     }

@@ -221,6 +221,11 @@ impl Schedule {
         })
     }
 
+    /// The lowest momentum from step `from` on, as far as known now; `None` if it is never set.
+    pub fn lowest_momentum(&self, from: u64) -> Option<f64> {
+        self.checked_steps(from).filter_map(|t| self.at(t).momentum).reduce(f64::min)
+    }
+
     /// A pure function of the clock (and, for `halve` and `plateau`, of what has been observed so far).
     pub fn rates(&self, clock: Clock) -> Rates {
         self.at(clock.step)

@@ -73,17 +73,20 @@ fn the_warnings_look_at_a_formula_as_at_any_schedule() {
 }
 
 #[test]
-fn an_expression_that_names_lr_uses_it_however_late_or_little() {
+fn an_expression_or_a_list_that_names_lr_uses_it_however_late_or_little() {
     let uses = |spec: &str| uses_base_rate(spec.parse::<Spec>().unwrap());
     for spec in [
         "expr:0.1*(e<40)+lr*(e>=40)",
         "expr:0.1*(t<1000)+lr*(t>=1000)",
         "expr:min(lr,5e-4)",
         "constant:lr=0.1,for=2;expr:min(lr,5e-4)",
+        "piecewise:milestones=40,values=0.1,1x",
     ] {
         assert!(uses(spec), "{spec}");
     }
-    assert!(!uses("expr:0.1*(1-t/T)"));
+    for spec in ["expr:0.1*(1-t/T)", "piecewise:milestones=40,values=0.1,0.01"] {
+        assert!(!uses(spec), "{spec}");
+    }
 }
 
 #[test]

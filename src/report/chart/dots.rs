@@ -4,7 +4,7 @@ use super::layout::{Drawn, PALETTE, disc, line};
 use super::lines::Transform;
 use super::scene::{Primitive, Rgb, WHITE};
 
-/// One result. Below the range of its panel it lies on the foot.
+/// One result. Below the range of its panel it lies on the lower edge.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Dot {
     pub at: (f64, f64),
@@ -19,7 +19,7 @@ pub enum DotLook {
     Again,
     /// What was chosen.
     Chosen,
-    /// On the foot, whatever its height.
+    /// On the lower edge, whatever its height.
     Diverged,
 }
 

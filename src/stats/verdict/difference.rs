@@ -2,7 +2,7 @@
 
 use super::LEVEL;
 use crate::stats::distribution::{clopper_pearson, pairs_for_power, student_t_quantile, student_t_tail};
-use crate::stats::{mean, standard_deviation};
+use crate::stats::{ROUNDING, mean, standard_deviation};
 use std::collections::BTreeMap;
 
 /// The results of one entrant by seed. A run that diverged has the accuracy of guessing.
@@ -11,9 +11,6 @@ pub type Results = BTreeMap<u64, f64>;
 /// A claim needs this many seeds. Two differences that agree prove little: with noise of two modes they agree, and are
 /// not 0, in one of eight comparisons of equals.
 pub const FEWEST: usize = 3;
-
-/// Sums of the same images in another order differ by less: that is no difference.
-const EQUAL: f64 = 1e-12;
 
 /// The difference between two entrants over the seeds that both have.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -31,7 +28,7 @@ pub struct Difference {
 impl Difference {
     /// a − b; `None` if they have no seed in common. `grain` is the smallest step between two results.
     pub fn of(a: &Results, b: &Results, grain: f64) -> Option<Self> {
-        let clear = |difference: f64| if difference.abs() < EQUAL { 0.0 } else { difference };
+        let clear = |difference: f64| if difference.abs() < ROUNDING { 0.0 } else { difference };
         let differences: Vec<f64> = a.iter().filter_map(|(seed, a)| Some(clear(a - b.get(seed)?))).collect();
         let ahead = |d: &f64| match *d {
             d if d > 0.0 => 1.0,

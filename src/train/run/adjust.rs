@@ -41,10 +41,11 @@ impl Run<'_> {
         };
         total_steps(course.epochs, self.loader.steps_per_epoch())?;
         let mut schedule = course.build(self.config.semantics, self.loader.steps_per_epoch())?;
+        let optimizers = self.trainer.optimizer.grouping().followers(&self.config.optimizer);
         match adjustment {
-            Adjustment::Rate(_) | Adjustment::Schedule(..) => course.check_rates(&schedule, *step)?,
+            Adjustment::Rate(_) | Adjustment::Schedule(..) => course.check_rates(&schedule, *step, optimizers)?,
             // Rates that have decayed to almost nothing may be scaled down further.
-            Adjustment::Scale(_) => course.check_rates(&schedule, 0)?,
+            Adjustment::Scale(_) => course.check_rates(&schedule, 0, optimizers)?,
             Adjustment::Epochs(..) => {}
         }
         if matches!(adjustment, Adjustment::Scale(_) | Adjustment::Epochs(..)) {

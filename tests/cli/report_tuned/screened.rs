@@ -44,6 +44,18 @@ fn a_final_of_an_entrant_that_is_no_longer_a_finalist_is_left_out_and_that_is_sa
 }
 
 #[test]
+fn while_a_screening_is_under_way_nobody_is_ahead_for_having_more_of_it() {
+    let mut rows: Vec<ComparisonRow> = screened().into_iter().filter(|row| row.seed < 3).collect();
+    let names: Vec<String> = rows.iter().map(|row| row.run.clone()).collect();
+    rows.retain(|row| row.schedule == "step" || row.schedule == "cosine" && row.seed < 2);
+    let folder = tempfile::tempdir().unwrap();
+    comparison(folder.path(), &rows);
+    RunOrder::new(names).write(folder.path()).unwrap();
+    let (_, entrants) = judged(folder.path());
+    assert_eq!(entrants[0]["entrant"], "sgd/cosine", "{entrants:?}");
+}
+
+#[test]
 fn while_a_screening_run_has_failed_nobody_is_screened_out() {
     let mut rows: Vec<ComparisonRow> = screened().into_iter().filter(|row| row.seed < 3).collect();
     let failed = rows.iter().position(|row| row.schedule == "time").unwrap();

@@ -12,7 +12,6 @@ pub use known::{Cycled, Known, Swing};
 pub(crate) use scalar::Scalar;
 
 use crate::Schedule;
-use crate::schedules::expr;
 
 /// The rates of a formula as expressions of the step on its own clock.
 #[derive(Debug, Clone, PartialEq)]
@@ -20,12 +19,24 @@ pub struct Code {
     pub rate: Expression,
     /// `None` if it does not set the momentum.
     pub momentum: Option<Expression>,
+    /// Whether a user wrote it: a part may be infinite or undefined, or too large for f32. None of a schedule of the table is.
+    pub is_written: bool,
 }
 
 impl Code {
     /// A rate without a momentum.
     pub fn of(rate: Expression) -> Self {
-        Self { rate, momentum: None }
+        Self { rate, momentum: None, is_written: false }
+    }
+
+    /// The same with a momentum.
+    pub(crate) fn with_momentum(self, momentum: Option<Expression>) -> Self {
+        Self { momentum, ..self }
+    }
+
+    /// A rate as a user wrote it.
+    pub(crate) fn written(rate: Expression) -> Self {
+        Self { is_written: true, ..Self::of(rate) }
     }
 }
 
@@ -60,25 +71,16 @@ impl Program {
         code.rate.at(t)
     }
 
-    /// The first step at which a program in `dialect` raises an error instead of returning [`rate`](Self::rate) or a momentum, follows
-    /// another rule for what is not a number, or overflows in the f32 that it computes in.
+    /// The first step at which a part of what a user wrote is infinite or undefined, so that a program in `dialect` raises an error, or has
+    /// another value by its own rules; also in the f32 that it computes in.
     pub fn differs_in(&self, dialect: Dialect) -> Option<u64> {
-        // Sums, products and steps are the same everywhere.
-        let may = |code: &Expression| {
-            code.any(&|part| match part {
-                Expression::Call(..) => true,
-                Expression::Binary(sign, ..) => expr::may_differ(sign),
-                _ => false,
-            })
-        };
-        let all =
-            |code: &Code, is: &dyn Fn(&Expression) -> bool| is(&code.rate) || code.momentum.as_ref().is_some_and(is);
-        if dialect == Dialect::Rust || !self.stretches.iter().any(|stretch| all(&stretch.code, &may)) {
+        if dialect == Dialect::Rust || !self.stretches.iter().any(|stretch| stretch.code.is_written) {
             return None;
         }
         (0..=self.last).find(|step| {
             let (code, t) = self.code_at(*step);
-            all(code, &|code| !code.value_in(dialect, t).is_some_and(f64::is_finite))
+            let same = |code: &Expression| code.value_in(dialect, t).is_some_and(f64::is_finite);
+            code.is_written && !(same(&code.rate) && code.momentum.as_ref().is_none_or(same))
         })
     }
 
@@ -101,7 +103,7 @@ impl Schedule {
             if stage.start > stage.begin {
                 let momentum = code.momentum.as_ref().map(|momentum| momentum.at(0.0).into());
                 let rate = stage.warmup::<Expression>(Expression::Step);
-                let code = Code { rate, momentum };
+                let code = Code::of(rate).with_momentum(momentum);
                 stretches.push(Stretch { until: Some(stage.start), start: stage.begin, code });
             }
             let until = self.stages.get(at + 1).map(|next| next.begin);

@@ -204,7 +204,7 @@ impl Formula for Curve {
     }
 
     fn code(&self) -> Option<Code> {
-        Some(Code { rate: self.rate(Expression::Step), momentum: self.momentum(Expression::Step) })
+        Some(Code::of(self.rate(Expression::Step)).with_momentum(self.momentum(Expression::Step)))
     }
 
     fn known(&self) -> Option<Known> {

@@ -53,6 +53,8 @@ struct Curve {
     values: Vec<f64>,
     /// The factor whose powers times lr the values are.
     factor: Option<f64>,
+    /// Whether one of the values is a multiple of lr.
+    multiplies_lr: bool,
     /// T.
     horizon: u64,
 }
@@ -112,6 +114,7 @@ pub(super) const ROWS: &[ScheduleRow] = &[ScheduleRow {
             starts,
             values,
             factor: (!a.given("values")).then(|| a.number("factor")),
+            multiplies_lr: a.multiplies_lr("values"),
             horizon: a.horizon,
         }))
     },
@@ -130,6 +133,10 @@ impl Formula for Curve {
 
     fn applies_lr(&self) -> bool {
         self.factor.is_some()
+    }
+
+    fn names_lr(&self) -> bool {
+        self.factor.is_some() || self.multiplies_lr
     }
 
     fn outline(&self) -> Outline {

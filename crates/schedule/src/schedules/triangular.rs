@@ -227,7 +227,7 @@ impl Formula for Cycle {
 
     fn code(&self) -> Option<Code> {
         let height = self.height(Expression::Step);
-        Some(Code { rate: self.rate(height.clone()), momentum: self.momentum(height) })
+        Some(Code::of(self.rate(height.clone())).with_momentum(self.momentum(height)))
     }
 
     fn known(&self) -> Option<Known> {

@@ -1,6 +1,20 @@
 //! Enums whose variants are the allowed words of a parameter.
 
-/// An enum with a word for each variant: `words! { /// How. pub enum Anneal { Cos = "cos", Linear = "linear" } }`.
+/// An enum with a word for each variant.
+///
+/// ```
+/// lrsched_schedule::words! {
+///     /// The shape of a rise.
+///     pub enum Anneal {
+///         /// (1 − cos πx) / 2.
+///         Cos = "cos",
+///         /// x.
+///         Linear = "linear",
+///     }
+/// }
+/// assert_eq!((Anneal::NAMES, Anneal::named("linear"), Anneal::Cos.name()), (["cos", "linear"], Some(Anneal::Linear), "cos"));
+/// ```
+#[macro_export]
 macro_rules! words {
     ($(#[$about:meta])* pub enum $name:ident { $($(#[$variant_about:meta])* $variant:ident = $word:literal),+ $(,)? }) => {
         $(#[$about])*

@@ -162,7 +162,6 @@ impl ParameterValue {
     ///
     /// # Errors
     /// As [`ParameterValue::read`].
-    /// As [`ParameterValue::read`].
     pub(super) fn checked(&self, kind: ParameterKind, subject: &str) -> Result<Self, UsageError> {
         Self::read(kind, subject, &self.show(kind, shortest))
     }

@@ -96,8 +96,9 @@ fn track(row: &RankedRow, axis: &Axis, columns: usize) -> String {
     if let Some((from, to)) = interval {
         cells[from..=to].fill('─');
     }
+    // What is far behind lies on the lower edge.
     for &value in &row.dots {
-        if let Some(at) = place(axis, value, columns) {
+        if let Some(at) = place(axis, value.max(axis.low), columns) {
             cells[at] = '·';
         }
     }
@@ -159,6 +160,8 @@ mod tests {
             "├─────────◇───·─────┤".replace('◇', &Claim::None.sign().to_string()),
             "dots hide no end"
         );
+        let behind = RankedRow { dots: vec![10.0, 52.0], interval: None, ..row(0.0, 0.0) };
+        assert!(track(&behind, &axis, 41).starts_with('·'), "far behind, on the lower edge");
     }
 
     #[test]

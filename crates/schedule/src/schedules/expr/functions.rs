@@ -228,8 +228,3 @@ pub(crate) fn apply_in(dialect: Dialect, sign: &str, a: f64, b: f64) -> Option<f
         };
     (!raises).then_some(value)
 }
-
-/// Whether a program in another language may have another value of the operator of this sign than Rust, or none.
-pub(crate) fn may_differ(sign: &str) -> bool {
-    !matches!(Operator::signed(sign).expect("an operator of the table").undefined, Undefined::Nowhere)
-}

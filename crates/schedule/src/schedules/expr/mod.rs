@@ -10,7 +10,7 @@ use crate::{Formula, Outline, Rates, ScheduleRow, Semantics};
 use functions::{OPERATORS, Variable};
 use parser::{Code, Parser};
 
-pub(crate) use functions::{apply, apply_in, call, call_in, may_differ};
+pub(crate) use functions::{apply, apply_in, call, call_in};
 pub(crate) use parser::problem;
 
 /// Any expression, like a lambda in Keras's `LearningRateScheduler` or PyTorch's `LambdaLR`.
@@ -178,7 +178,7 @@ fn to_the(a: Expression, b: Expression) -> Expression {
 
 impl Formula for Curve {
     fn code(&self) -> Option<RateCode> {
-        self.expression().map(RateCode::of)
+        self.expression().map(RateCode::written)
     }
 
     fn outline(&self) -> Outline {
