@@ -12,7 +12,7 @@ use crate::experiment::landscape;
 use crate::experiment::{Entered, Entrant, Overrides, enter};
 use crate::number::{exact, rate, significant};
 use crate::optim;
-use crate::schedule::Semantics;
+use crate::schedule::{self, Semantics};
 use crate::usage;
 use crate::usage::{Usage, named, shortened};
 use anyhow::Result;
@@ -205,8 +205,8 @@ fn advise(name: &str, walk: &Walk, positions: &[Iterate]) {
     for warning in walk.schedule_warnings().unwrap_or_default() {
         super::tell(&format!("warning: {name}: {warning}"));
     }
-    let rates = positions.iter().filter_map(|position| position.learning_rate);
-    let decays = positions.len() > 1 && positions[positions.len() - 2].learning_rate < rates.max_by(f64::total_cmp);
+    let rates = || positions.iter().filter_map(|position| position.learning_rate);
+    let decays = positions.len() > 1 && positions[positions.len() - 2].learning_rate < rates().max_by(f64::total_cmp);
     if let Some(line) = walk.optimizer.advice(walk.learning_rate, decays) {
         super::tell(&format!("{name}: {line}"));
     }
@@ -218,12 +218,13 @@ fn advise(name: &str, walk: &Walk, positions: &[Iterate]) {
         let usual =
             (walk.optimizer.name() == "sgd" && positions[0].momentum.is_none()).then(|| walk.function.usual_rate());
         let lower = usual.unwrap_or(lr).min(lr / 10.0);
-        super::tell(&format!(
-            "{name}: the walk left the valley at step {}: lr {} is too high here; try --lr {}",
-            lost.step,
-            exact(lr),
-            rate(lower)
-        ));
+        let too_high = if schedule::uses_base_rate(walk.schedule.clone()) {
+            format!("lr {} is too high here; try --lr {}", exact(lr), rate(lower))
+        } else {
+            let highest = rates().fold(0.0, f64::max);
+            format!("the rate of {}, up to {}, is too high here; give it lower rates", walk.schedule, rate(highest))
+        };
+        super::tell(&format!("{name}: the walk left the valley at step {}: {too_high}", lost.step));
     }
     if positions[0].momentum.is_none() && walk.cycles_momentum() {
         super::tell(&format!("{name}: the schedule cycles the momentum, but {} has none", walk.optimizer.name()));

@@ -9,9 +9,8 @@ use crate::record::{check_outputs, ending, replace_file};
 use crate::usage;
 use crate::usage::Usage;
 use anyhow::Result;
-use clap::{Arg, ArgMatches, Command, value_parser};
+use clap::{Arg, ArgMatches, Command};
 use serde_json::json;
-use std::ffi::OsString;
 use std::path::Path;
 
 const OWN: &[SettingDef] = &[
@@ -43,7 +42,7 @@ pub fn command() -> Command {
             Arg::new("subject")
                 .value_name("DIR|FILE")
                 .required(true)
-                .value_parser(value_parser!(OsString))
+                .value_parser(flags::place())
                 .help("The folder of a run, or a .safetensors file"),
         );
     settings::with_flags(command, CommandName::Eval, OWN).mut_arg("output", |arg| arg.short('o').alias("out"))

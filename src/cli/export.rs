@@ -15,8 +15,7 @@ use crate::schedule::{RunShape, Semantics, Spec};
 use crate::usage;
 use crate::usage::Usage;
 use anyhow::{Context as _, Result, bail};
-use clap::{Arg, ArgMatches, Command, value_parser};
-use std::ffi::OsString;
+use clap::{Arg, ArgMatches, Command};
 use std::path::{Path, PathBuf};
 
 const EXPORT: &[SettingDef] = &[
@@ -53,7 +52,7 @@ pub fn command() -> Command {
         .arg(
             Arg::new("run")
                 .value_name("DIR")
-                .value_parser(value_parser!(OsString))
+                .value_parser(flags::place())
                 .help("The folder of a run, or of a comparison"),
         );
     output::with_flag(settings::with_flags(command, CommandName::Export, EXPORT))

@@ -6,6 +6,7 @@ use crate::config::settings::{is_records, is_table};
 use crate::config::variable;
 use crate::config::{FlagForm, Given, SettingDef, Source};
 use crate::spec::Entry;
+use clap::builder::{OsStringValueParser, TypedValueParser};
 use clap::parser::ValueSource;
 use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
 use std::ffi::OsString;
@@ -90,7 +91,15 @@ fn with_value(arg: Arg) -> Arg {
 /// The folders that a command reads, one or more.
 pub fn folders(help: &'static str) -> Arg {
     let arg = Arg::new("folders").value_name("DIR").required(true).num_args(1..).action(ArgAction::Append);
-    arg.value_parser(value_parser!(OsString)).help(help)
+    arg.value_parser(place()).help(help)
+}
+
+/// The name of a file or a folder. Not clap's own path parser, whose error for an empty one does not say what is expected.
+pub fn place() -> impl TypedValueParser<Value = OsString> {
+    OsStringValueParser::new().try_map(|name| match name.is_empty() {
+        true => Err("it has no name"),
+        false => Ok(name),
+    })
 }
 
 /// Adds a flag for each parameter of the entries of a family, under a heading.

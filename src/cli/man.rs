@@ -35,6 +35,9 @@ pub fn run(matches: &ArgMatches, whole: Command) -> Result<u8> {
     let pages = pages(whole)?;
     if let Some(folder) = matches.get_one::<OsString>("dir") {
         let folder = Path::new(folder);
+        if folder.as_os_str().is_empty() {
+            return usage!("--dir must name a folder, got nothing");
+        }
         if folder.exists() && !folder.is_dir() {
             return usage!("--dir {} is not a folder; name another, or one that does not exist yet", folder.display());
         }

@@ -117,7 +117,10 @@ impl Course {
             };
             return usage!("scale-lr must be a number above 0, got {}{on}", exact(factor));
         }
-        check_rate::<f32>("scale-lr x lr", scale * self.lr)?;
+        if !f32::holds(scale * self.lr) {
+            let (factor, base) = (exact(factor), rate(self.scale * self.lr));
+            return usage!("scale-lr {factor} x lr {base} must be {}", f32::rule());
+        }
         Ok(Self { scale, ..self.clone() })
     }
 

@@ -58,6 +58,17 @@ impl Value<'_> {
         self.path.map_or_else(|| self.text.into(), Path::to_path_buf)
     }
 
+    /// The name of a folder.
+    ///
+    /// # Errors
+    /// An empty one, or one of blanks.
+    pub fn folder(&self) -> Result<PathBuf, Usage> {
+        match self.text.trim() {
+            "" => usage!("--{} must name a folder, got nothing", self.name),
+            _ => Ok(self.path()),
+        }
+    }
+
     /// A number; `rule` states the requirement: `a whole number of at least 1`.
     ///
     /// # Errors
@@ -209,7 +220,12 @@ impl Given {
             let written = shortened(text.lines().nth(line).unwrap_or_default().trim());
             // At the end of the file there is nothing to quote.
             let written = if written.is_empty() { written } else { format!("`{written}`: ") };
-            let said = error.message().replace('\n', ", ");
+            let said = match error.message() {
+                said if said.contains("as i128") => {
+                    format!("a whole number is at most {}; write a larger one as 1e20", i64::MAX)
+                }
+                said => said.replace('\n', ", "),
+            };
             Usage(format!("{} line {}: {written}{said}", file.display(), line + 1))
         })?;
         self.file = Some(file.to_path_buf());

@@ -54,8 +54,10 @@ impl TuneAxis {
             _ => return usage!("{RANGE}: {key} must be LOW:HIGH, two numbers, got `{}`", text()),
         };
         if low > high {
-            let turned = format!("{}:{}", exact(high), exact(low));
-            return usage!("{RANGE}: {key} must rise from LOW to HIGH, got {}; write {key}={turned}", text());
+            // What is out of range either way is not worth turning.
+            let turned =
+                if high > 0.0 { format!("; write {key}={}:{}", exact(high), exact(low)) } else { String::new() };
+            return usage!("{RANGE}: {key} must rise from LOW to HIGH, got {}{turned}", text());
         }
         if low == high {
             return usage!(

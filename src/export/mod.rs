@@ -202,7 +202,10 @@ impl Recipe {
     pub fn snippet(&self, framework: Framework) -> anyhow::Result<Snippet> {
         crate::optim::check_rate::<f64>("lr", self.run.learning_rate)?;
         let schedule = Schedule::build(&self.schedule, &self.run)?;
-        let (known, after_warmup) = (schedule.known(), schedule.known_after_warmup());
+        // The classes of frameworks multiply a base rate, which is above 0.
+        let has_base = |known: &Known| known.lr().is_none_or(|lr| lr > 0.0);
+        let known = schedule.known().filter(has_base);
+        let after_warmup = schedule.known_after_warmup().filter(|(_, known)| has_base(known));
         let program = schedule.program();
         let sets_momentum = schedule.at(0).momentum.is_some() || program.as_ref().is_some_and(Program::has_momentum);
         let cycles = sets_momentum && self.optimizer.has_momentum();
@@ -311,7 +314,7 @@ impl Recipe {
 /// The base rate of a curve that frameworks have a class for.
 fn after_warmup_rate(course: &Course) -> Option<f64> {
     let (_, known) = course.after_warmup.as_ref()?;
-    known.lr().filter(|lr| *lr > 0.0)
+    known.lr()
 }
 
 impl Course {

@@ -82,6 +82,9 @@ const MOST_NS_STEPS: u64 = 100;
 
 pub(super) type Row = Muon;
 
+/// What Keras's Newton–Schulz iteration adds to the norm. Its `epsilon` is of the AdamW that it uses for all but matrices.
+const KERAS_EPS: f64 = 1e-7;
+
 impl Definition for Muon {
     const ENTRY: Entry = Entry {
         name: "muon",
@@ -133,6 +136,12 @@ impl Definition for Muon {
                 "muon: optax corrects its momentum for starting at 0, and has no sum; leave out momentum-form=sum"
             );
         }
+        let eps = options.get("eps");
+        if options.semantics == Semantics::Keras && eps != KERAS_EPS {
+            return usage!(
+                "muon: Keras adds {KERAS_EPS:?} to the norm, whatever its epsilon; leave out eps, got {eps:?}"
+            );
+        }
         let ns_steps = options.get("ns-steps") as u64;
         if ns_steps > MOST_NS_STEPS {
             return usage!("muon: ns-steps must be at most {MOST_NS_STEPS}, got {ns_steps}; 5 are usual");
@@ -143,7 +152,7 @@ impl Definition for Muon {
             momentum_form,
             ns_steps,
             coefficients: options.numbers("coefficients"),
-            eps: options.get("eps"),
+            eps,
             weight_decay: options.get("weight-decay"),
             scale: options.choice("scale", Scale::named),
             rescale_weights: options.is_on("rescale-weights"),

@@ -162,7 +162,7 @@ pub fn analyse<'a>(
     metrics: &HashMap<String, Vec<EpochRow>>,
     asked: &Asked<'_>,
 ) -> Result<Vec<Group<'a>>, Usage> {
-    let Asked { target, baseline } = *asked;
+    let baseline = asked.baseline;
     let names = names(entrants);
     let mut found = false;
     let shorts = short_names(entrants, &names);
@@ -176,70 +176,77 @@ pub fn analyse<'a>(
         let own = short_names(group, &self::names(group));
         let place = baseline.map(|wanted| named(wanted, group, names, &own)).transpose()?.flatten();
         found |= place.is_some();
-        // Those screened out come last, and are not judged.
-        let judged = group.iter().position(|entrant| entrant.is_screened_out).unwrap_or(group.len());
-        let is_baseline_out = place.is_some_and(|place| place >= judged);
-        let place = place.filter(|&place| place < judged);
-        let results: Vec<Results> = group[..judged].iter().map(EntrantRuns::results).collect();
-        let images = group.iter().find_map(|entrant| entrant.place.images);
-        // A claim is made once, when all planned runs are there.
-        let under_way = group.iter().any(|entrant| entrant.place.under_way);
-        let verdict = if under_way { so_far(&results, images) } else { judge(&results, place, images) };
-        let mut analyses: Vec<Analysis<'a>> = group
-            .iter()
-            .zip(names.iter().zip(&own).zip(shorts))
-            .enumerate()
-            .map(|(place, (entrant, ((name, short), unique)))| {
-                figures(entrant, [name, short, unique], place, &verdict, metrics, target)
-            })
-            .collect();
-        for win in &verdict.wins {
-            analyses[win.winner].beats.push(win.loser + 1);
-            analyses[win.loser].beaten_by.push(win.winner + 1);
-        }
-        let unit = if group[0].by_study { Unit::Study } else { Unit::Seed };
-        let without = baseline.filter(|_| place.is_none());
-        let (finalists, screened) = analyses.split_at(judged);
-        let baseline = place;
-        let said = words::Said {
-            analyses: finalists,
-            screened,
-            verdict: &verdict,
-            baseline,
-            without,
-            is_baseline_out,
-            unit,
-            under_way,
-        };
-        let (answer, rest, sentences) = (said.answer(), said.rest(), said.sentences());
-        let (leads, only, is_judged) = (said.leads(), said.only(), said.is_judged());
-        let below = answer.as_ref().map(words::Answer::below).unwrap_or_default();
-        let answer = answer.map(|answer| answer.text()).or_else(|| said.unfinished()).unwrap_or_default();
-        analyses.iter_mut().zip(sentences).for_each(|(analysis, sentence)| analysis.verdict = sentence);
-        groups.push(Group {
-            label: group[0].place.group,
-            analyses,
-            same_seeds: verdict.same_seeds,
-            leads,
-            only,
-            unit,
-            under_way,
-            is_judged,
-            summary: std::iter::once(&answer)
-                .chain(&rest)
-                .map(String::as_str)
-                .collect::<Vec<_>>()
-                .join(" ")
-                .trim_start()
-                .into(),
-            answer,
-            below,
-            rest,
-        });
+        let names = names.iter().zip(&own).zip(shorts).map(|((name, short), unique)| [name, short, unique]).collect();
+        groups.push(analyse_group(group, names, place, metrics, asked));
     }
     match baseline {
         Some(wanted) if !found => no_baseline(wanted, entrants, &names, &shorts),
         _ => Ok(groups),
+    }
+}
+
+/// The entrants of one group with their `names`, in full, short in the group and short among all; `place` is that of the baseline.
+fn analyse_group<'a>(
+    group: &[EntrantRuns<'a>],
+    names: Vec<[&String; 3]>,
+    place: Option<usize>,
+    metrics: &HashMap<String, Vec<EpochRow>>,
+    asked: &Asked<'_>,
+) -> Group<'a> {
+    // Those screened out come last, and are not judged.
+    let judged = group.iter().position(|entrant| entrant.is_screened_out).unwrap_or(group.len());
+    let is_baseline_out = place.is_some_and(|place| place >= judged);
+    let place = place.filter(|&place| place < judged);
+    let results: Vec<Results> = group[..judged].iter().map(EntrantRuns::results).collect();
+    let images = group.iter().find_map(|entrant| entrant.place.images);
+    // A claim is made once, when all planned runs are there.
+    let under_way = group.iter().any(|entrant| entrant.place.under_way);
+    let verdict = if under_way { so_far(&results, images) } else { judge(&results, place, images) };
+    let numbered = group.iter().zip(names).enumerate();
+    let mut analyses: Vec<Analysis<'a>> = numbered
+        .map(|(place, (entrant, names))| figures(entrant, names, place, &verdict, metrics, asked.target))
+        .collect();
+    for win in &verdict.wins {
+        analyses[win.winner].beats.push(win.loser + 1);
+        analyses[win.loser].beaten_by.push(win.winner + 1);
+    }
+    let unit = if group[0].by_study { Unit::Study } else { Unit::Seed };
+    let without = asked.baseline.filter(|_| place.is_none());
+    let (finalists, screened) = analyses.split_at(judged);
+    let said = words::Said {
+        analyses: finalists,
+        screened,
+        verdict: &verdict,
+        baseline: place,
+        without,
+        is_baseline_out,
+        unit,
+        under_way,
+    };
+    let (answer, rest, sentences) = (said.answer(), said.rest(), said.sentences());
+    let (leads, only, is_judged) = (said.leads(), said.only(), said.is_judged());
+    let below = answer.as_ref().map(words::Answer::below).unwrap_or_default();
+    let answer = answer.map(|answer| answer.text()).or_else(|| said.unfinished()).unwrap_or_default();
+    analyses.iter_mut().zip(sentences).for_each(|(analysis, sentence)| analysis.verdict = sentence);
+    Group {
+        label: group[0].place.group,
+        analyses,
+        same_seeds: verdict.same_seeds,
+        leads,
+        only,
+        unit,
+        under_way,
+        is_judged,
+        summary: std::iter::once(&answer)
+            .chain(&rest)
+            .map(String::as_str)
+            .collect::<Vec<_>>()
+            .join(" ")
+            .trim_start()
+            .into(),
+        answer,
+        below,
+        rest,
     }
 }
 

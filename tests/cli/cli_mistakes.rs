@@ -364,9 +364,10 @@ fn entrants_in_one_argument_are_named_one_by_one() {
         ),
         ("sgd/constant:for=1ep;cosine,adam", "'sgd/constant:for=1ep;cosine' adam"),
     ] {
-        let said = format!("entrant {typed}: these are several; separate them by spaces: {ours}\n");
+        let said = format!("entrant {typed}: these are several; separate them: {ours} (in a file [\"");
         refuses(&compare(typed), 2, &[&said]);
     }
+    refuses(&compare("cosine, linear"), 2, &["separate them: cosine linear (in a file [\"cosine\", \"linear\"])\n"]);
     refuses(&compare("cosin,linear"), 2, &["`cosin,linear` is neither an optimizer nor a schedule"]);
     refuses(&compare("sgd/cosine,"), 2, &["sgd/cosine,"]);
     let swapped =
@@ -890,4 +891,22 @@ fn what_is_named_twice_out_of_f32_or_out_of_the_range_of_toml_is_one_line() {
     let folder = tempfile::tempdir().unwrap();
     fs::write(folder.path().join("file"), "").unwrap();
     refuses_in(&folder, &["man", "--dir", "file"], 2, &["--dir file is not a folder"]);
+}
+
+#[test]
+fn an_empty_name_is_said_to_be_empty() {
+    for command in [&["eval", ""][..], &["report", ""], &["merge", "", "--out", "x"], &["export", "", "--to", "torch"]]
+    {
+        refuses(command, 2, &["it has no name"]);
+    }
+    refuses(&["man", "--dir", ""], 2, &["--dir must name a folder, got nothing"]);
+    refuses(&["data", "info", "--data-dir", ""], 2, &["--data-dir must name a folder, got nothing"]);
+}
+
+#[test]
+fn a_whole_number_that_toml_does_not_have_has_a_remedy() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("x.toml"), "lr = 99999999999999999999\n").unwrap();
+    let said = "line 1: `lr = 99999999999999999999`: a whole number is at most 9223372036854775807; write a larger one as 1e20";
+    refuses_in(&folder, &["compare", "--config", "x.toml", "--dry-run"], 2, &[said]);
 }

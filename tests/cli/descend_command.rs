@@ -126,6 +126,12 @@ fn a_walk_that_leaves_the_valley_keeps_its_rows_and_says_what_to_try() {
         ran.err.trim_end(),
         "sgd/constant: the walk left the valley at step 6: lr 0.1 is too high here; try --lr 0.01"
     );
+    // A rate of the schedule's own is not one that --lr changes.
+    let ran = descend("--function ravine --schedule constant:lr=10 --steps 20");
+    assert_eq!(
+        ran.err.trim_end(),
+        "sgd/constant:lr=10: the walk left the valley at step 2: the rate of constant:lr=10, up to 10, is too high here; give it lower rates"
+    );
 }
 
 #[test]

@@ -21,6 +21,21 @@ fn snippet(arguments: &[&str]) -> String {
 }
 
 #[test]
+fn a_rate_of_0_is_no_base_rate_of_a_class_but_what_the_function_returns() {
+    for schedule in
+        ["constant:lr=0", "cosine:lr=0", "linear:lr=0", "step:lr=0", "natural-exp:lr=0", "linear:lr=0,warmup=1"]
+    {
+        for framework in ["torch", "lightning", "timm", "transformers", "keras", "optax", "candle", "burn"] {
+            let code = snippet(&["--schedule", schedule, "--to", framework]);
+            let lower = code.to_lowercase();
+            let sound = !lower.contains("inf") && !lower.contains("nan");
+            let is_function = ["rate(step", "__call__(self, step)"].iter().any(|head| code.contains(head));
+            assert!(sound && is_function, "{schedule} to {framework}: {code}");
+        }
+    }
+}
+
+#[test]
 fn what_keras_does_otherwise_is_refused_or_said() {
     let folder = tempfile::tempdir().unwrap();
     let to_keras = |optimizer: &str, more: &[&str]| {

@@ -177,6 +177,7 @@ fn what_looks_wrong_is_said_on_stderr() {
             vec!["exponential", "--epochs", "8"],
             "the rate hardly falls in this run: 0.07215 at its end, 72 % of its highest",
         ),
+        (vec!["linear:end-lr=0.999x", "--lr", "1e308"], "9.99e307 at its end, 100 % of its highest"),
         (vec!["linear:over=50%", "--epochs", "1"], "the rate is 0 from step 176 (epoch 0) on"),
         (vec!["triangular:step-size=90ep"], "the peak of 0.3 is never reached; the highest rate is 0.1667"),
         (vec!["exp-range:max-lr=1,gamma=0.9"], "the peak of 1 is never reached"),

@@ -22,6 +22,7 @@ fn what_cannot_be_tuned_is_refused_in_one_line_before_anything_is_written() {
         (&["--tune", "4", "--studies", "0"], "studies must be at least 1"),
         (&["--tune", "4", "--seeds", "0"], "seeds must be from 1 to 1000, got 0"),
         (&["--tune", "4", "--tune-range", "lr=1:0.1"], "write lr=0.1:1"),
+        (&["--tune", "4", "--tune-range", "lr=0.5:0"], "lr must rise from LOW to HIGH, got 0.5:0 (from --tune-range)"),
         (&["--tune", "4", "--tune-range", "lr=0.1:0.1"], "got the single value 0.1"),
         (&["--tune", "4", "--tune-range", "lr=0:0.1"], "must begin above 0"),
         (&["--tune", "4", "--tune-range", "momentum=a"], "LOW:HIGH"),

@@ -155,6 +155,10 @@ fn the_options_of_muon_are_checked() {
         |text, semantics| Optimizer::<f32>::new(&spec(text), semantics).err().map(|error| error.to_string());
     let steps = Some("muon: ns-steps must be at most 100, got 1000000000; 5 are usual".to_string());
     assert_eq!(not_built("muon:ns-steps=1000000000", Semantics::Native), steps);
+    let eps = Some("muon: Keras adds 1e-7 to the norm, whatever its epsilon; leave out eps, got 5.0".to_string());
+    assert_eq!(not_built("muon:eps=5", Semantics::Keras), eps);
+    let resolved = spec("muon").resolved(Semantics::Keras).to_string();
+    assert!(resolved.contains("eps=1e-7") && Optimizer::<f32>::new(&spec(&resolved), Semantics::Keras).is_ok());
     let coefficients = not_built("muon:coefficients=1e39,1,1", Semantics::Native).unwrap();
     assert!(coefficients.starts_with("muon: coefficients must be 0, or from ") && coefficients.ends_with("got 1e39"));
     assert!("muon:momentum=0,nesterov=false".parse::<OptimizerSpec>().is_ok());

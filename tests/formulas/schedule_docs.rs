@@ -68,8 +68,8 @@ fn page() -> String {
         "# Schedules\n\n\
          Specify a schedule by flags (`--schedule step --factor 0.5 --drop-every 10`) or as one spec (`--schedule step:factor=0.5,drop-every=10`).\n\
          `t` is the step, `e` the epoch, both 0-based; `T` is the number of steps of the run, `lr` the base learning rate. Durations are `10` (epochs,\n\
-         or steps if the parameter says so), `10ep`, `400st` or `30%` of the run (behind a warm-up and in a sequence, of the part that the schedule has; `warmup` and\n\
-         `for` themselves are of the whole run); rates are `0.1`, or `3x` for three times lr. The pictures show 30 epochs at lr 0.1. `scripts/schedule_page.sh` generates this page.\n",
+         or steps if the parameter says so), `10ep`, `400st` or `30%` of the run (after a warm-up or in a sequence, of the part that belongs to the schedule; `warmup` and\n\
+         `for` themselves are of the whole run), rounded to whole steps; rates are `0.1`, or `3x` for three times lr. The pictures show 30 epochs at lr 0.1. `scripts/schedule_page.sh` generates this page.\n",
     );
     for entry in table() {
         let spec = drawn(entry.name);

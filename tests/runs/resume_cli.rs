@@ -251,6 +251,8 @@ fn a_setting_that_cannot_change_is_refused_with_the_reason_and_one_that_stays_is
         assert!(said.contains(name) && said.contains("cannot change within a run: "), "{said}");
         assert_eq!(said.lines().count(), 1, "{said}");
     }
+    let scaled = stderr(&run(resume(folder.path(), "run", &["--scale-lr", "1e300"])));
+    assert!(scaled.contains("scale-lr 1e300 x lr ") && scaled.lines().count() == 1, "{scaled}");
     for flags in ["--lr 0.1 --scale-lr 2", "--factor 0.5", "--stretch --hold --epochs 9", "--lr -1", "--scale-lr 0"] {
         let output = run(resume(folder.path(), "run", &flags.split(' ').collect::<Vec<_>>()));
         assert_eq!(output.status.code(), Some(2), "{flags}: {}", stderr(&output));

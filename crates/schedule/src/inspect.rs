@@ -72,9 +72,9 @@ pub fn warnings_of_rest(schedule: impl Into<Sequence>, run: &RunShape, rest: &Re
     let starts_at_0 = trace.between(rest.next, rest.end).first().is_some_and(|rates| rates.learning_rate == 0.0);
     if starts_at_0 && !(usual && rest.next == rest.since) && gone.as_ref().is_none_or(|(from, _)| *from > rest.next) {
         let (step, first) = if rest.next == 0 { (0, "first") } else { (rest.next, "next") };
-        warnings.push(format!(
-            "the rate is 0 at step {step}: the {first} step changes nothing (a warm-up may begin higher: warmup-from)"
-        ));
+        let warms_up = schedule.stages.first().is_some_and(|stage| stage.begin <= step && step < stage.start);
+        let remedy = if warms_up { " (a warm-up may begin higher: warmup-from)" } else { "" };
+        warnings.push(format!("the rate is 0 at step {step}: the {first} step changes nothing{remedy}"));
     }
     for (at, stage) in schedule.stages.iter().enumerate() {
         let name = sequence.part(at).name();
@@ -128,7 +128,7 @@ fn hardly_falls(name: &str, trace: &Trace) -> Option<String> {
     let top = trace.rates.iter().position(|rates| rates.learning_rate == highest)?;
     let falls = trace.rates[top..].windows(2).all(|pair| pair[1].learning_rate <= pair[0].learning_rate);
     (falls && last < highest && last > HARDLY * highest && first >= last).then(|| {
-        let share = 100.0 * last / highest;
+        let share = 100.0 * (last / highest);
         format!("{name}: the rate hardly falls in this run: {} at its end, {share:.0} % of its highest", rate(last))
     })
 }

@@ -60,7 +60,7 @@ fn the_warnings_look_at_a_formula_as_at_any_schedule() {
     assert_eq!(
         warnings(short, &run).unwrap(),
         [
-            "the rate is 0 at step 0: the first step changes nothing (a warm-up may begin higher: warmup-from)",
+            "the rate is 0 at step 0: the first step changes nothing",
             "a formula: the peak of 0.4 is never reached; the highest rate is 0.195",
         ]
     );

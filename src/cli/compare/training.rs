@@ -53,18 +53,7 @@ impl Request {
         let mut chosen_for = left;
         let longest = plan.runs.iter().map(|run| run.name.chars().count()).max().unwrap_or_default();
         let bars = Bars::of_runs(machine.progress, left as u64, scheduler.at_once, longest);
-        comparison.notes().iter().for_each(|note| bars.warn(&format!("warning: {note}")));
-        let ours = comparison.ours();
-        if ours == 0 {
-            // Said at the end.
-        } else if missing == 0 {
-            let done = counted(comparison.rows_of_plan() as u64, "run");
-            bars.line(&format!("nothing left to train: {done} done"));
-        } else {
-            self.notes().iter().for_each(|note| bars.line(note));
-            limit.iter().for_each(|limit| bars.line(limit));
-            warnings.iter().for_each(|warning| bars.warn(&format!("warning: {warning}")));
-        }
+        self.announce(&comparison, &limit, warnings, &bars);
         if missing == 0 {
             session.speak(&bars);
         } else {
@@ -115,10 +104,7 @@ impl Request {
         };
         drop(session);
         if let Some(stop) = stopped {
-            let (over, of) = (counted(comparison.over() as u64, "run"), grouped(plan.total as u64));
-            let how_far = if machine.shard.is_some() { String::new() } else { format!(": {over} of {of}") };
-            bars.warn(&format!("stopped; finished work is saved in {}{how_far}", folder.display()));
-            bars.warn(&format!("resume with:  {}", session::same_command(folder)));
+            self.tell_stopped(&comparison, &plan, folder, &bars);
             so_far.iter().for_each(|report| report.finish(comparison.rows_of_plan()));
             return Ok(stop.exit_code());
         }
@@ -129,6 +115,29 @@ impl Request {
         comparison.late_notes().iter().for_each(|note| bars.warn(&format!("warning: {note}")));
         drop(bars);
         self.rank(&comparison, folder, stages, dataset, quiet)
+    }
+
+    /// What is to be known before the first run.
+    fn announce(&self, comparison: &Comparison, limit: &Option<String>, warnings: &[String], bars: &Bars) {
+        comparison.notes().iter().for_each(|note| bars.warn(&format!("warning: {note}")));
+        if comparison.ours() == 0 {
+            // Said at the end.
+        } else if comparison.missing() == 0 {
+            let done = counted(comparison.rows_of_plan() as u64, "run");
+            bars.line(&format!("nothing left to train: {done} done"));
+        } else {
+            self.notes().iter().for_each(|note| bars.line(note));
+            limit.iter().for_each(|limit| bars.line(limit));
+            warnings.iter().for_each(|warning| bars.warn(&format!("warning: {warning}")));
+        }
+    }
+
+    /// What was saved before it was stopped, and how to go on.
+    fn tell_stopped(&self, comparison: &Comparison, plan: &Plan, folder: &Path, bars: &Bars) {
+        let (over, of) = (counted(comparison.over() as u64, "run"), grouped(plan.total as u64));
+        let how_far = if self.machine.shard.is_some() { String::new() } else { format!(": {over} of {of}") };
+        bars.warn(&format!("stopped; finished work is saved in {}{how_far}", folder.display()));
+        bars.warn(&format!("resume with:  {}", session::same_command(folder)));
     }
 
     /// Ranks the comparison, unless this process trained a shard of it, and returns the exit code.

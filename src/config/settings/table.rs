@@ -156,7 +156,7 @@ pub const SETTINGS: &[SettingDef] = &[
         .fixed("all results so far are on its images"),
     SettingDef::path("data-dir", "DIR", "Folder with the dataset [default: LRSCHED_DATA, then data/, the cache folder, ~/.keras/datasets]")
         .of_machine(|c: &mut MachineConfig, v| {
-            c.data.data_dir = Some(v.path());
+            c.data.data_dir = Some(v.folder()?);
             Ok(())
         })
         .commands(&[Train, Compare, Find, Eval])
@@ -322,10 +322,7 @@ pub const SETTINGS: &[SettingDef] = &[
         })
         .commands(&[Compare]),
     SettingDef::path("out", "DIR", "Output folder [default: a new folder in results/]").of_machine(|c, v| {
-        if v.text().trim().is_empty() {
-            return usage!("--out must name a folder, got nothing");
-        }
-        c.out = Some(v.path());
+        c.out = Some(v.folder()?);
         Ok(())
     }),
     SettingDef::switch("force", "Overwrite an earlier run in --out; files of others stay")

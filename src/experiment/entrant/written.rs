@@ -33,8 +33,10 @@ impl<'a> Written<'a> {
     pub(super) fn parse(text: &'a str, author: Author) -> Result<Self, Usage> {
         Self::parse_one(text, author).map_err(|error| match several(text) {
             Some(entrants) => {
-                let entrants: Vec<String> = entrants.into_iter().map(quoted).collect();
-                about(text, &Usage(format!("these are several; separate them by spaces: {}", entrants.join(" "))))
+                let in_file: Vec<String> = entrants.iter().map(|entrant| format!("{entrant:?}")).collect();
+                let typed: Vec<String> = entrants.into_iter().map(quoted).collect();
+                let (typed, in_file) = (typed.join(" "), in_file.join(", "));
+                about(text, &Usage(format!("these are several; separate them: {typed} (in a file [{in_file}])")))
             }
             None => error,
         })
