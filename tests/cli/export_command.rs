@@ -29,7 +29,7 @@ fn a_rate_of_0_is_no_base_rate_of_a_class_but_what_the_function_returns() {
             let code = snippet(&["--schedule", schedule, "--to", framework]);
             let lower = code.to_lowercase();
             let sound = !lower.contains("inf") && !lower.contains("nan");
-            let is_function = ["rate(step", "__call__(self, step)"].iter().any(|head| code.contains(head));
+            let is_function = [" rate(", "__call__(self, step)"].iter().any(|head| code.contains(head));
             assert!(sound && is_function, "{schedule} to {framework}: {code}");
         }
     }
