@@ -90,6 +90,26 @@ fn what_becomes_of_textbook_claims_after_120_updates_follows_from_the_tuned_comp
     page::check("claims after 120 updates", &table(&AFTER_120_UPDATES));
 }
 
+const STARTING_LOW: &str = "warm-up-sgd";
+
+/// Chosen when the results of `SHORT` were known, before any run of `STARTING_LOW`.
+const OF_A_LOW_START: [Claim; 5] = [
+    beats("a warm-up helps linear decay", (STARTING_LOW, "sgd/linear with warm-up"), (SHORT, "sgd/linear")),
+    beats("… cosine", (STARTING_LOW, "sgd/cosine with warm-up"), (SHORT, "sgd/cosine")),
+    beats("… steps", (STARTING_LOW, "sgd/step with warm-up"), (SHORT, "sgd/step")),
+    beats("… a constant rate", (STARTING_LOW, "sgd/constant with warm-up"), (SHORT, "sgd/constant")),
+    beats(
+        "`wsd` beats linear decay with a warm-up as long as its own",
+        (SHORT, "sgd/wsd"),
+        (STARTING_LOW, "sgd/linear with warm-up"),
+    ),
+];
+
+#[test]
+fn what_a_low_start_does_after_120_updates_follows_from_the_tuned_comparisons() {
+    page::check("claims of a low start", &table(&OF_A_LOW_START));
+}
+
 const WHOLE: &str = "cifar10";
 
 /// Fixed before any final of these comparisons was trained.
