@@ -110,6 +110,17 @@ fn what_a_low_start_does_after_120_updates_follows_from_the_tuned_comparisons() 
     page::check("claims of a low start", &table(&OF_A_LOW_START));
 }
 
+const FRESH: &str = "low-start-fresh";
+
+/// The first of `OF_A_LOW_START` on fresh studies, fixed before any of their runs.
+const OF_A_LOW_START_AGAIN: [Claim; 1] =
+    [beats("a warm-up helps linear decay", (FRESH, "sgd/linear with warm-up"), (FRESH, "sgd/linear"))];
+
+#[test]
+fn what_a_low_start_does_in_fresh_studies_follows_from_them() {
+    page::check("claim of a low start, fresh studies", &table(&OF_A_LOW_START_AGAIN));
+}
+
 const WHOLE: &str = "cifar10";
 
 /// Fixed before any final of these comparisons was trained.

@@ -37,12 +37,15 @@ fn short_name(row: &Row) -> String {
     format!("{}/{}{warmup}", optimizer.name(), schedule.name())
 }
 
-/// The runs that are judged, by entrant and then by seed: the finals, or all runs where nothing is tuned. A final of study k has seed k.
+/// The runs that are judged, by entrant and then by seed: the finals, or all runs where nothing is tuned. A final of study k has the k-th seed
+/// from that of the configuration on, or from 0.
 fn judged(name: &str) -> BTreeMap<String, BTreeMap<u64, Row>> {
+    let first = config(name).get("seed").map_or(0, |seed| seed.as_integer().unwrap() as u64);
     let mut entrants: BTreeMap<String, BTreeMap<u64, Row>> = BTreeMap::new();
     for row in comparison(name).into_iter().filter(|row| matches!(row["stage"].as_str(), "" | "final")) {
         let (entrant, seed) = (short_name(&row), row["seed"].parse().unwrap());
-        assert!(row["study"].is_empty() || row["study"] == row["seed"], "{}", row["run"]);
+        let study = (!row["study"].is_empty()).then(|| row["study"].parse::<u64>().unwrap());
+        assert!(study.is_none_or(|study| first + study == seed), "{}", row["run"]);
         let before = entrants.entry(entrant.clone()).or_default().insert(seed, row);
         assert!(before.is_none(), "two runs of {entrant} with seed {seed}");
     }
