@@ -92,7 +92,7 @@ fn what_becomes_of_textbook_claims_after_120_updates_follows_from_the_tuned_comp
 
 const STARTING_LOW: &str = "warm-up-sgd";
 
-/// Chosen when the results of `SHORT` were known, before any run of `STARTING_LOW`.
+/// Chosen when the results of `SHORT` were known, before any final of `STARTING_LOW`.
 const OF_A_LOW_START: [Claim; 5] = [
     beats("a warm-up helps linear decay", (STARTING_LOW, "sgd/linear with warm-up"), (SHORT, "sgd/linear")),
     beats("… cosine", (STARTING_LOW, "sgd/cosine with warm-up"), (SHORT, "sgd/cosine")),
@@ -112,7 +112,7 @@ fn what_a_low_start_does_after_120_updates_follows_from_the_tuned_comparisons() 
 
 const FRESH: &str = "low-start-fresh";
 
-/// The first of `OF_A_LOW_START` on fresh studies, fixed before any of their runs.
+/// The first of `OF_A_LOW_START` on fresh studies, fixed before any of their finals.
 const OF_A_LOW_START_AGAIN: [Claim; 1] =
     [beats("a warm-up helps linear decay", (FRESH, "sgd/linear with warm-up"), (FRESH, "sgd/linear"))];
 
