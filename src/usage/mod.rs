@@ -42,11 +42,7 @@ pub fn named<T: Copy, const N: usize>(
     all: [T; N],
     name: impl Fn(T) -> &'static str,
 ) -> Result<T, Usage> {
-    all.into_iter().find(|one| name(*one) == text).ok_or_else(|| {
-        let names = all.map(&name);
-        let (hint, text) = (did_you_mean(text, names), shortened(text));
-        Usage(format!("unknown {what} `{text}`{hint} ({what}s: {})", names.join(", ")))
-    })
+    find_named(text, all, name, |text, hint, names| format!("unknown {what} `{text}`{hint} ({what}s: {names})"))
 }
 
 /// The one of `all` that is called `text`, as the value of `setting`: `keep must be one of none, best, all; got `x``.
@@ -59,10 +55,19 @@ pub fn one_of<T: Copy, const N: usize>(
     all: [T; N],
     name: impl Fn(T) -> &'static str,
 ) -> Result<T, Usage> {
+    find_named(text, all, name, |text, hint, names| format!("{setting} must be one of {names}; got `{text}`{hint}"))
+}
+
+/// The one of `all` that is called `text`; `refusal` makes the message of the text, a hint at a similar name, and all names.
+fn find_named<T: Copy, const N: usize>(
+    text: &str,
+    all: [T; N],
+    name: impl Fn(T) -> &'static str,
+    refusal: impl Fn(&str, &str, &str) -> String,
+) -> Result<T, Usage> {
     all.into_iter().find(|one| name(*one) == text).ok_or_else(|| {
         let names = all.map(&name);
-        let (hint, text) = (did_you_mean(text, names), shortened(text));
-        Usage(format!("{setting} must be one of {}; got `{text}`{hint}", names.join(", ")))
+        Usage(refusal(&shortened(text), &did_you_mean(text, names), &names.join(", ")))
     })
 }
 
